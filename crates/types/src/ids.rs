@@ -1,0 +1,219 @@
+//! Ids are 63-bit integers that grow with time, so that new rows land at the end of every index on both databases; the
+//! layout is milliseconds since 2024 (41 bits), node (10 bits), sequence (12 bits). In JSON they are strings, since a
+//! browser's numbers lose digits above 2^53. See `docs/decisions/0002-integer-ids.md`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::clock::Timestamp;
+
+/// The text is not an id of ours.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is not an id: ids are whole numbers above zero")]
+pub struct BadId(String);
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                text.parse::<i64>()
+                    .ok()
+                    .filter(|id| *id > 0)
+                    .map(Self)
+                    .ok_or_else(|| BadId(text.chars().take(40).collect()))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A business that this installation serves (S7.1).
+    TenantId;
+    /// A number or instance of a provider that belongs to a tenant.
+    ChannelId;
+    /// A person (or group) who writes to a tenant.
+    ContactId;
+    /// A contact's open request to the business.
+    LeadId;
+    /// The ordering key: one contact on one channel.
+    ConversationId;
+    /// A message of either direction. A turn job carries the id of the message it answers.
+    MessageId;
+    /// A unit of leased work.
+    JobId;
+    /// One try to send one message.
+    AttemptId;
+    /// Something recorded that is not a message.
+    EventId;
+    /// A dead letter (S2.5).
+    DeadLetterId;
+    /// A task for a person (S3.5).
+    TaskId;
+}
+
+/// The id that the provider gave a message: `wamid.…` (Meta) or `idMessage` (Green API). Opaque.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProviderMessageId(pub String);
+
+impl fmt::Display for ProviderMessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Identifies one HTTP request through logs, traces and rows (S6.5).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub String);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What makes a reply unique: `{conversation}:{inbound provider id}:{question key or "reply"}` (S4.1). It travels to Meta
+/// in `biz_opaque_callback_data` and comes back in statuses (S4.4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DedupeKey(pub String);
+
+/// Meta takes at most this many characters of `biz_opaque_callback_data` (PROTOCOL.md, 2).
+pub const DEDUPE_KEY_MAX: usize = 512;
+
+impl DedupeKey {
+    /// The key of the reply to `inbound` under `question`. A provider id too long for Meta's limit is replaced by a digest.
+    #[must_use]
+    pub fn reply(conversation: ConversationId, inbound: &ProviderMessageId, question: &str) -> Self {
+        let plain = format!("{conversation}:{inbound}:{question}");
+        if plain.chars().count() <= DEDUPE_KEY_MAX {
+            return Self(plain);
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, plain.as_bytes());
+        Self(format!("{conversation}:sha256-{}", crate::text::hex(digest.as_ref())))
+    }
+}
+
+impl fmt::Display for DedupeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+const EPOCH_MS: i64 = 1_704_067_200_000; // 2024-01-01T00:00:00Z
+const NODE_BITS: u32 = 10;
+const SEQUENCE_BITS: u32 = 12;
+
+/// Makes ids that are unique in the cluster and never go back, even when the clock does.
+#[derive(Debug)]
+pub struct IdMaker {
+    node: i64,
+    /// Milliseconds since [`EPOCH_MS`] and sequence, packed, so that one atomic step moves both.
+    last: AtomicI64,
+}
+
+impl IdMaker {
+    /// `node` is the number of this process in the cluster (0 to 1023); `after` is the largest id that a former process of
+    /// this node may have given out (0 when none).
+    #[must_use]
+    pub fn new(node: u16, after: i64) -> Self {
+        let ms = after >> (NODE_BITS + SEQUENCE_BITS);
+        let sequence = after & ((1 << SEQUENCE_BITS) - 1);
+        Self { node: i64::from(node & 0x3ff), last: AtomicI64::new(ms << SEQUENCE_BITS | sequence) }
+    }
+
+    /// The next id; `now` is the caller's time.
+    pub fn next(&self, now: Timestamp) -> i64 {
+        let floor = (now.micros() / 1000 - EPOCH_MS).max(0) << SEQUENCE_BITS;
+        let step = |last: i64| Some((last + 1).max(floor));
+        let packed = match self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
+            Ok(last) | Err(last) => (last + 1).max(floor),
+        };
+        let ms = packed >> SEQUENCE_BITS;
+        let sequence = packed & ((1 << SEQUENCE_BITS) - 1);
+        ms << (NODE_BITS + SEQUENCE_BITS) | self.node << SEQUENCE_BITS | sequence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_grow_even_when_the_clock_goes_back() {
+        let maker = IdMaker::new(3, 0);
+        let mut last = 0;
+        for second in [1_800_000_000, 1_800_000_000, 1_700_000_000, 1_800_000_001] {
+            for _ in 0..5000 {
+                let id = maker.next(Timestamp::from_seconds(second));
+                assert!(id > last, "{id} after {last}");
+                last = id;
+            }
+        }
+    }
+
+    #[test]
+    fn a_restarted_node_goes_on_above_what_it_gave_out() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let id = IdMaker::new(3, 0).next(now);
+        assert!(IdMaker::new(3, id).next(Timestamp::from_seconds(1_000)) > id);
+    }
+
+    #[test]
+    fn nodes_never_meet() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        assert_ne!(IdMaker::new(1, 0).next(now), IdMaker::new(2, 0).next(now));
+    }
+
+    #[test]
+    fn a_key_too_long_for_meta_is_digested_and_stays_distinct() {
+        let long = |n: u8| ProviderMessageId(format!("wamid.{}{n}", "x".repeat(2000)));
+        let (a, b) = (
+            DedupeKey::reply(ConversationId(7), &long(1), "reply"),
+            DedupeKey::reply(ConversationId(7), &long(2), "reply"),
+        );
+        assert_ne!(a, b);
+        assert!(a.0.len() <= DEDUPE_KEY_MAX);
+    }
+
+    #[test]
+    fn ids_are_strings_in_json_and_refuse_rubbish() {
+        assert_eq!(serde_json::to_string(&MessageId(1 << 60)).ok().as_deref(), Some("\"1152921504606846976\""));
+        assert!("0".parse::<MessageId>().is_err());
+        assert!("-3".parse::<MessageId>().is_err());
+        assert!("x".parse::<MessageId>().is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! Barid's words, which every other room speaks and which speak to nobody.
+//!
+//! - [`ids`]: newtyped ids and the generator that makes them
+//! - [`clock`]: time and chance as parameters; nothing else in the workspace may ask the system for either
+//! - [`secret`]: values that never print
+//! - [`inbound`]: what a provider told us, of every kind, as one typed model (S1.3)
+//! - [`outbound`]: what we want said, and what became of trying (S4.2)
+//! - [`states`]: the status enums and their legal moves (drawn in `docs/states.md`)
+//! - [`fault`]: every failure knows its class
+//! - [`http`]: a planned request and its answer, as values
+//! - [`text`]: small text tools that several rooms need
+
+pub mod clock;
+pub mod fault;
+pub mod http;
+pub mod ids;
+pub mod inbound;
+pub mod outbound;
+pub mod secret;
+pub mod states;
+pub mod text;
+
+pub use clock::{Clock, Dice, SharedClock, SystemClock, Timestamp};
+pub use fault::{Fault, Refusal, Scope};
+pub use ids::*;
+pub use secret::Secret;
