@@ -1,1 +1,162 @@
-//! placeholder
+//! The durable middle. Everything that Barid promises is promised here: a message is accepted, worked, answered and sent by operations
+//! ([`Op`]) that each run in one transaction on the embedded SQLite file (or, by the same text, on PostgreSQL).
+//!
+//! - `sql.rs`: the seam ([`sql::Sql`], [`sql::Tx`], [`Op`]); `sqlite/`: the embedded database; `migrations/`: the schema
+//! - `inbox.rs`, `contacts.rs`, `events.rs`, `receipts.rs`: what providers tell us
+//! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
+//! - `outbox.rs`: what we say, and what becomes of that
+//! - `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
+
+#[macro_use]
+pub mod sql;
+pub mod channels;
+pub mod contacts;
+pub mod conversations;
+pub mod dead_letters;
+pub mod error;
+pub mod events;
+pub mod export;
+pub mod hub;
+pub mod inbox;
+pub mod jobs;
+pub mod leases;
+pub mod migrations;
+pub mod notifications;
+pub mod outbox;
+pub mod policy;
+pub mod receipts;
+pub mod roll_call;
+mod sqlite;
+pub mod sweep;
+mod task;
+pub mod views;
+pub mod work;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use types::SharedClock;
+use types::ids::IdMaker;
+
+pub use contacts::Door;
+pub use error::{Result, StoreError};
+pub use hub::Hub;
+pub use policy::{OnUnknown, Policy};
+pub use sql::Op;
+pub use sqlite::SqliteOptions;
+pub use work::{Claimed, Deliver, Lease, Next, Snapshot, Turn, Work};
+
+use sqlite::Sqlite;
+
+/// A handle on the database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: mpsc::Sender<Box<dyn task::Task>>,
+    readers: mpsc::Sender<Box<dyn task::Task>>,
+    hub: Arc<Hub>,
+    clock: SharedClock,
+    backend: Arc<std::sync::Mutex<Option<Sqlite>>>,
+}
+
+impl Store {
+    /// Opens the embedded database, brings its schema up to date and frees the leases of former processes: the process lock proves that
+    /// none of them lives.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when the file cannot be used: locked by another barid, newer schema, no such folder.
+    pub async fn open_sqlite(options: &SqliteOptions, clock: SharedClock) -> Result<Self> {
+        // Ids must grow over restarts even if the clock went back: the first maker only serves to ask for the last id.
+        let first = Arc::new(IdMaker::new(0, 0));
+        let probe = Sqlite::start(options, &clock, &first)?;
+        let last = call(probe.readers(), views::LastId).await?;
+        probe.close();
+        let ids = Arc::new(IdMaker::new(0, last));
+        let sqlite = Sqlite::start(options, &clock, &ids)?;
+        let store = Self {
+            writer: sqlite.writer().clone(),
+            readers: sqlite.readers().clone(),
+            hub: Arc::new(Hub::default()),
+            clock,
+            backend: Arc::new(std::sync::Mutex::new(Some(sqlite))),
+        };
+        if !options.read_only {
+            store.write(leases::Free { owner: None }).await?;
+        }
+        Ok(store)
+    }
+
+    /// Runs a writing operation; its answer comes after the commit.
+    ///
+    /// # Errors
+    /// What the operation gives, or [`StoreError::Unavailable`] when its group could not be committed.
+    pub async fn write<O: Op>(&self, op: O) -> Result<O::Out> {
+        call(&self.writer, op).await
+    }
+
+    /// Runs a reading operation beside the writer, at one consistent moment.
+    ///
+    /// # Errors
+    /// What the operation gives.
+    pub async fn read<O: Op>(&self, op: O) -> Result<O::Out> {
+        call(&self.readers, op).await
+    }
+
+    /// The process's switchboard.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The clock by which this process lives.
+    #[must_use]
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// Operations waiting for the writer: a measure of load.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.writer.max_capacity() - self.writer.capacity()
+    }
+
+    /// Finishes what is queued, empties the log into the file and ends the threads. Other handles get [`StoreError::Closed`].
+    pub async fn close(self) {
+        let Self { writer, readers, backend, .. } = self;
+        drop((writer, readers));
+        let sqlite = backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(sqlite) = sqlite {
+            let _ = tokio::task::spawn_blocking(move || sqlite.close()).await;
+        }
+    }
+}
+
+async fn call<O: Op>(queue: &mpsc::Sender<Box<dyn task::Task>>, op: O) -> Result<O::Out> {
+    let (task, answer) = task::pack(op);
+    queue.send(task).await.map_err(|_| StoreError::Closed)?;
+    answer.await.map_err(|_| StoreError::Closed)?
+}
+
+/// Every named statement, for the checks that names are unique and that each ran.
+#[must_use]
+pub fn statements() -> Vec<&'static sql::Sql> {
+    [
+        channels::STATEMENTS,
+        contacts::STATEMENTS,
+        conversations::STATEMENTS,
+        dead_letters::STATEMENTS,
+        events::STATEMENTS,
+        export::STATEMENTS,
+        inbox::STATEMENTS,
+        jobs::STATEMENTS,
+        leases::STATEMENTS,
+        migrations::STATEMENTS,
+        notifications::STATEMENTS,
+        outbox::STATEMENTS,
+        receipts::STATEMENTS,
+        sweep::STATEMENTS,
+        views::STATEMENTS,
+        work::STATEMENTS,
+    ]
+    .concat()
+}

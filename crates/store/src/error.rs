@@ -1,0 +1,81 @@
+//! What can go wrong in the middle, and what it means for the caller.
+
+use types::Fault;
+use types::states::{IllegalMove, UnknownState};
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot take writes now (disk full, busy, away): nothing was stored; the caller answers 503 (S1.5).
+    #[error("the database cannot store anything now: {why}. Nothing of this request was kept; mend the database and it goes on by itself")]
+    Unavailable {
+        /// What the database said.
+        why: String,
+    },
+    /// The lease was lost: someone else works this conversation now, and nothing was written (S2.2).
+    #[error("the lease of conversation {0} was lost; nothing was written")]
+    LeaseLost(types::ConversationId),
+    /// The row is not there.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// Which table.
+        what: &'static str,
+        /// Its key.
+        id: String,
+    },
+    /// The request makes no sense in the row's present state.
+    #[error("{0}")]
+    Refused(String),
+    /// A status move that the state machine forbids.
+    #[error(transparent)]
+    Illegal(#[from] IllegalMove),
+    /// A column held what it may not hold.
+    #[error("{statement}: column {column} holds what it may not: {why}")]
+    Corrupt {
+        /// The statement's name.
+        statement: &'static str,
+        /// The column's position.
+        column: usize,
+        /// What was found.
+        why: String,
+    },
+    /// A statement failed: a defect of Barid.
+    #[error("{statement} failed: {why}")]
+    Statement {
+        /// The statement's name.
+        statement: &'static str,
+        /// What the database said.
+        why: String,
+    },
+    /// The file or server cannot be used at all.
+    #[error("{0}")]
+    Unusable(String),
+    /// An operation panicked; the others of its group went on.
+    #[error("operation {0} panicked; its changes were rolled back")]
+    Panicked(&'static str),
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl From<UnknownState> for StoreError {
+    fn from(e: UnknownState) -> Self {
+        Self::Corrupt { statement: "state", column: 0, why: e.to_string() }
+    }
+}
+
+impl StoreError {
+    /// The class of the failure.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Unavailable { .. } | Self::Closed | Self::LeaseLost(_) => Fault::Transient,
+            Self::NotFound { .. } | Self::Refused(_) => Fault::Permanent,
+            Self::Unusable(_) => Fault::Configuration,
+            Self::Illegal(_) | Self::Corrupt { .. } | Self::Statement { .. } | Self::Panicked(_) => Fault::Bug,
+        }
+    }
+}
+
+/// What store functions give.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;

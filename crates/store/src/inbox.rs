@@ -1,0 +1,360 @@
+//! Accepting what a webhook brought: everything of one body in one transaction (S1.5), each message once (S1.6), each born leased when the
+//! accepting node has room, so that it is worked without a second write or a poll.
+
+use std::sync::Arc;
+
+use types::inbound::{Content, Event, Identity, Inbound, Item};
+use types::states::{ConversationState, JobState};
+use types::{ConversationId, JobId, MessageId, ProviderMessageId, RequestId, Timestamp};
+
+use crate::contacts::{self, Door, Thread};
+use crate::error::Result;
+use crate::policy::Policy;
+use crate::sql::{Op, Tx};
+use crate::work::{Claimed, Lease, Turn, Work};
+use crate::{channels, conversations, events, receipts};
+
+sql! {
+    NOTE_ID = "inbox.note_id":
+        "INSERT INTO inbox (channel_id, provider_message_id, message_id, received_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (channel_id, provider_message_id) DO NOTHING";
+    KEEP = "messages.keep":
+        "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, direction, sender, kind, body, content, provider_id,
+                               quotes, status, provider_at, created_at, request_id, raw)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    ADD_TURN = "jobs.add_turn":
+        "INSERT INTO jobs (id, tenant_id, kind, conversation_id, message_id, state, run_at, attempts, max_attempts, redrives,
+                           request_id, created_at, started_at)
+         VALUES ($1, $2, 'turn', $3, $1, $4, $5, $6, $7, 0, $8, $5, $9)";
+    LEASED = "conversations.message_leased":
+        "UPDATE conversations SET last_inbound_at = $2, last_message_at = $2, next_due = $2, lease_owner = $3, lease_until = $4,
+                fence = fence + 1 WHERE id = $1";
+    WAITING = "conversations.message_waiting":
+        "UPDATE conversations SET last_inbound_at = $2, last_message_at = $2,
+                next_due = CASE WHEN next_due IS NULL OR next_due > $2 THEN $2 ELSE next_due END WHERE id = $1";
+    QUIET = "conversations.message_quiet":
+        "UPDATE conversations SET last_inbound_at = $2, last_message_at = $2 WHERE id = $1";
+    BUSY = "conversations.has_work":
+        "SELECT EXISTS (SELECT 1 FROM jobs WHERE conversation_id = $1 AND state IN ('queued', 'running'))
+             OR EXISTS (SELECT 1 FROM outbox WHERE conversation_id = $1 AND due_at IS NOT NULL)";
+}
+
+/// One element of a webhook body with the number it came to.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// `None`: no number of ours; kept as unrouted.
+    pub door: Option<Door>,
+    /// What came.
+    pub item: Item,
+    /// Whether messages in groups are answered on this number; otherwise they are recorded only.
+    pub answer_groups: bool,
+}
+
+/// Stores all of one webhook body.
+#[derive(Clone, Debug)]
+pub struct Accept {
+    /// What came, in order.
+    pub arrivals: Vec<Arrival>,
+    /// The request.
+    pub request_id: RequestId,
+    /// Who takes new work at once, and how many conversations it has room for; `None`: nobody here.
+    pub room: Option<(Arc<str>, usize)>,
+    /// Times.
+    pub policy: Arc<Policy>,
+}
+
+/// What became of a body.
+#[derive(Clone, Debug, Default)]
+pub struct Accepted {
+    /// New messages of customers.
+    pub messages: Vec<Stored>,
+    /// Elements that were stored before.
+    pub duplicates: u32,
+    /// Other new elements: statuses, echoes, notes.
+    pub recorded: u32,
+    /// Elements for no number of ours.
+    pub unrouted: u32,
+    /// Conversations that this node now holds, with their first work.
+    pub leased: Vec<Claimed>,
+    /// Whether someone else must be woken: work is due that nobody here holds.
+    pub waiting: bool,
+}
+
+/// A newly stored message of a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Our id.
+    pub message: MessageId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Its kind, for the counter.
+    pub kind: &'static str,
+    /// Whether it made a job.
+    pub job: bool,
+}
+
+impl Op for Accept {
+    const NAME: &'static str = "inbox.accept";
+    type Out = Accepted;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Accepted> {
+        let mut out = Accepted::default();
+        for arrival in &self.arrivals {
+            match &arrival.door {
+                Some(door) => self.take(tx, door, arrival, &mut out)?,
+                None => {
+                    out.unrouted += 1;
+                    let why = Some("no number of ours");
+                    self.note(tx, None, "unrouted", why, &arrival.item.raw, &mut out)?;
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Accept {
+    fn take(&self, tx: &mut dyn Tx, door: &Door, arrival: &Arrival, out: &mut Accepted) -> Result<()> {
+        let raw = &arrival.item.raw;
+        let fresh = match &arrival.item.event {
+            Event::Message(message) => return self.message(tx, door, message, arrival, out),
+            Event::Status(report) => receipts::report(tx, door, report)?,
+            Event::OwnSend(own) => receipts::own_send(tx, door, own)?,
+            Event::Echo(echo) => {
+                let fresh = self.echo(tx, door, echo, raw)?;
+                if fresh && wakes(&echo.content) {
+                    let thread = contacts::thread(tx, door, &echo.to, echo.group.as_deref())?;
+                    let until = tx.now().plus(self.policy.pause);
+                    let reason = "a person answered from the business's phone";
+                    conversations::pause(tx, &thread.snapshot, until, reason, "phone")?;
+                }
+                fresh
+            }
+            Event::IdentityChange(change) => {
+                contacts::relink(tx, door.tenant, &change.before, &change.after)?;
+                return self.note(tx, Some(door), "identity_change", None, raw, out);
+            }
+            Event::Channel(news) => {
+                if let Some(usable) = news.usable {
+                    channels::news(tx, door, usable, &news.word)?;
+                }
+                return self.note(tx, Some(door), &format!("channel_{}", news.word), None, raw, out);
+            }
+            Event::Handover { from, ours } => {
+                self.handover(tx, door, from, *ours)?;
+                return self.note(tx, Some(door), "messaging_handovers", None, raw, out);
+            }
+            Event::Note { kind } => return self.note(tx, Some(door), kind, None, raw, out),
+            Event::Unreadable { kind, why } => return self.note(tx, Some(door), kind, Some(why), raw, out),
+        };
+        if fresh {
+            out.recorded += 1;
+            out.waiting = true;
+        } else {
+            out.duplicates += 1;
+        }
+        Ok(())
+    }
+
+    fn note(
+        &self,
+        tx: &mut dyn Tx,
+        door: Option<&Door>,
+        kind: &str,
+        why: Option<&str>,
+        raw: &str,
+        out: &mut Accepted,
+    ) -> Result<()> {
+        if events::keep(tx, door, kind, why, raw, &self.request_id)? {
+            out.recorded += 1;
+        } else {
+            out.duplicates += 1;
+        }
+        Ok(())
+    }
+
+    fn handover(&self, tx: &mut dyn Tx, door: &Door, from: &Identity, ours: bool) -> Result<()> {
+        if from.is_nobody() {
+            return Ok(());
+        }
+        let thread = contacts::thread(tx, door, from, None)?;
+        if ours {
+            conversations::resume(tx, &thread.snapshot, "Meta gave us the conversation", "meta")
+        } else {
+            let until = tx.now().plus(self.policy.pause);
+            conversations::pause(tx, &thread.snapshot, until, "another application took the conversation", "meta")
+        }
+    }
+
+    fn message(
+        &self,
+        tx: &mut dyn Tx,
+        door: &Door,
+        message: &Inbound,
+        arrival: &Arrival,
+        out: &mut Accepted,
+    ) -> Result<()> {
+        let id = MessageId(tx.next_id());
+        let now = tx.now();
+        if tx.execute(&NOTE_ID, params![door.channel, &message.provider_id.0, id, now])? == 0 {
+            out.duplicates += 1;
+            return Ok(());
+        }
+        let thread = contacts::thread(tx, door, &message.from, message.group.as_deref())?;
+        let conversation = thread.snapshot.conversation;
+        let row = Kept {
+            id,
+            provider_id: &message.provider_id,
+            content: &message.content,
+            quotes: message.quotes.as_ref(),
+            at: message.at,
+            raw: &arrival.item.raw,
+            direction: "in",
+            sender: "USER",
+            status: "received",
+        };
+        self.keep(tx, &thread, &row)?;
+        let job = message.content.wants_answer() && (message.group.is_none() || arrival.answer_groups);
+        out.messages.push(Stored { message: id, conversation, kind: message.content.kind(), job });
+        if !job {
+            tx.execute(&QUIET, params![conversation, now])?;
+            return Ok(());
+        }
+        match self.lease(tx, &thread, out.leased.len(), now)? {
+            Some(lease) => {
+                self.add_turn(tx, &thread, id, JobState::Running, now)?;
+                out.leased.push(Claimed { lease, work: Work::Turn(self.turn(id, message, now)), snapshot: thread.snapshot });
+            }
+            None => {
+                self.add_turn(tx, &thread, id, JobState::Queued, now)?;
+                tx.execute(&WAITING, params![conversation, now])?;
+                out.waiting |= thread.lease_until <= now.micros();
+            }
+        }
+        Ok(())
+    }
+
+    fn add_turn(&self, tx: &mut dyn Tx, thread: &Thread, id: MessageId, state: JobState, now: Timestamp) -> Result<()> {
+        let (attempts, started) = if state == JobState::Running { (1_u32, Some(now)) } else { (0, None) };
+        let conversation = thread.snapshot.conversation;
+        let max = self.policy.max_attempts();
+        tx.execute(
+            &ADD_TURN,
+            params![id, thread.snapshot.tenant, conversation, state.as_str(), now, attempts, max, &self.request_id.0, started],
+        )?;
+        Ok(())
+    }
+
+    fn turn(&self, id: MessageId, message: &Inbound, now: Timestamp) -> Turn {
+        Turn {
+            job: JobId(id.0),
+            message: id,
+            provider_id: message.provider_id.clone(),
+            content: message.content.clone(),
+            request_id: self.request_id.clone(),
+            attempt: 1,
+            redriven: false,
+            received_at: now,
+        }
+    }
+
+    /// Takes the lease of a conversation that is free and has nothing else to do, if this node has room.
+    fn lease(&self, tx: &mut dyn Tx, thread: &Thread, held: usize, now: Timestamp) -> Result<Option<Lease>> {
+        let Some((owner, room)) = &self.room else { return Ok(None) };
+        let conversation = thread.snapshot.conversation;
+        if held >= *room || thread.lease_until > now.micros() {
+            return Ok(None);
+        }
+        // Something older waits in it: the claim that finds that in order must come first.
+        if thread.next_due.is_some() && tx.number(&BUSY, params![conversation])? != 0 {
+            return Ok(None);
+        }
+        let until = now.plus(self.policy.lease);
+        tx.execute(&LEASED, params![conversation, now, &**owner, until])?;
+        Ok(Some(Lease { conversation, owner: Arc::clone(owner), until, fence: thread.fence + 1 }))
+    }
+
+    /// What staff wrote elsewhere; whether it is new. Our own sends come back this way on some numbers and are known by their id.
+    fn echo(&self, tx: &mut dyn Tx, door: &Door, echo: &types::inbound::Echo, raw: &str) -> Result<bool> {
+        let (id, now) = (MessageId(tx.next_id()), tx.now());
+        if receipts::is_ours(tx, door, &echo.provider_id)? {
+            return Ok(false);
+        }
+        if tx.execute(&NOTE_ID, params![door.channel, &echo.provider_id.0, id, now])? == 0 {
+            return Ok(false);
+        }
+        let thread = contacts::thread(tx, door, &echo.to, echo.group.as_deref())?;
+        let row = Kept {
+            id,
+            provider_id: &echo.provider_id,
+            content: &echo.content,
+            quotes: None,
+            at: echo.at,
+            raw,
+            direction: "out",
+            sender: "HUMAN",
+            status: "sent",
+        };
+        self.keep(tx, &thread, &row)?;
+        Ok(true)
+    }
+
+    fn keep(&self, tx: &mut dyn Tx, thread: &Thread, row: &Kept<'_>) -> Result<()> {
+        let now = tx.now();
+        let s = &thread.snapshot;
+        let content = match row.content {
+            Content::Text { .. } => None,
+            other => Some(serde_json::to_string(other).unwrap_or_default()),
+        };
+        let quotes = row.quotes.map(|q| q.0.as_str());
+        let p = params![
+            row.id,
+            s.tenant,
+            s.conversation,
+            s.channel,
+            row.direction,
+            row.sender,
+            row.content.kind(),
+            row.content.text(),
+            content.as_deref(),
+            &row.provider_id.0,
+            quotes,
+            row.status,
+            row.at,
+            now,
+            &self.request_id.0,
+            row.raw,
+        ];
+        tx.execute(&KEEP, p)?;
+        Ok(())
+    }
+}
+
+/// Whether an echo shows a person at work: their edits and deletions do as well as their messages.
+const fn wakes(content: &Content) -> bool {
+    !matches!(content, Content::Reaction { .. })
+}
+
+struct Kept<'a> {
+    id: MessageId,
+    provider_id: &'a ProviderMessageId,
+    content: &'a Content,
+    quotes: Option<&'a ProviderMessageId>,
+    at: Option<Timestamp>,
+    raw: &'a str,
+    direction: &'static str,
+    sender: &'static str,
+    status: &'static str,
+}
+
+/// Whether the assistant answers in this state at `now`; a pause that has ended counts as active.
+#[must_use]
+pub fn answers(state: ConversationState, until: Option<Timestamp>, now: Timestamp) -> bool {
+    match state {
+        ConversationState::Active | ConversationState::HandedOver => true,
+        ConversationState::Paused => until.is_some_and(|u| u <= now),
+        // The engine must hear START.
+        ConversationState::OptedOut => true,
+        ConversationState::Closed => false,
+    }
+}

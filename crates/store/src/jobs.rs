@@ -1,0 +1,201 @@
+//! Finishing and failing turns, each in one transaction with everything that follows from it: reply and state together (S4.1), retry or
+//! dead letter (S2.3), and the lease given back or gone on with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use types::outbound::OutboundContent;
+use types::states::{ConversationState, MessageStatus};
+use types::{DedupeKey, Fault, MessageId, Timestamp};
+
+use crate::conversations;
+use crate::dead_letters;
+use crate::error::Result;
+use crate::leases;
+use crate::outbox::{self, NewMessage};
+use crate::policy::Policy;
+use crate::sql::{Op, Tx};
+use crate::work::{Lease, Next, Snapshot, Turn};
+
+sql! {
+    DONE = "jobs.done":
+        "UPDATE jobs SET state = 'done', outcome = $2, completed_at = $3, error = NULL WHERE id = $1";
+    REMEMBER = "conversations.remember":
+        "UPDATE conversations SET memory = $2, last_message_at = $3 WHERE id = $1";
+    AGAIN = "jobs.again":
+        "UPDATE jobs SET state = 'queued', run_at = $2, error = $3 WHERE id = $1";
+    ATTEMPTS = "jobs.attempts": "SELECT attempts, state FROM jobs WHERE id = $1";
+    LEARN = "leads.learn":
+        "UPDATE leads SET service = COALESCE($2, service), name = COALESCE($3, name), nationality = COALESCE($4, nationality),
+                email = COALESCE($5, email), phone = COALESCE($6, phone), call_time = COALESCE($7, call_time), updated_at = $8
+         WHERE id = $1";
+    OPT = "contacts.opt": "UPDATE contacts SET opted_out_at = $2, updated_at = $3 WHERE id = $1";
+}
+
+/// What a turn came to.
+#[derive(Clone, Debug, Default)]
+pub struct Finish {
+    /// The reply, if any, in parts where it is too long for one message; each with the last part of its key.
+    pub replies: Vec<Reply>,
+    /// What the engine remembers from now on; `None`: as before.
+    pub memory: Option<String>,
+    /// What the lead told: service, name, nationality, email, phone, time.
+    pub fields: BTreeMap<String, String>,
+    /// Who answers from now on, and why.
+    pub state: Option<(ConversationState, String)>,
+    /// The contact opted out (`Some(true)`) or in again.
+    pub opted_out: Option<bool>,
+    /// A word for the record: `replied`, `paused`, `nothing_to_say`.
+    pub outcome: &'static str,
+    /// A person should look: title and text of the notice.
+    pub notice: Option<(String, String)>,
+}
+
+/// A reply to be saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The question key, or `reply`.
+    pub key: String,
+    /// What to say.
+    pub content: OutboundContent,
+    /// The message to quote.
+    pub quotes: Option<types::ProviderMessageId>,
+}
+
+/// Saves what a turn came to.
+#[derive(Clone, Debug)]
+pub struct FinishTurn {
+    /// The right to.
+    pub lease: Lease,
+    /// The conversation as it was when claimed.
+    pub snapshot: Snapshot,
+    /// The turn.
+    pub turn: Turn,
+    /// What it came to.
+    pub finish: Finish,
+    /// `Some(wait)`: the channel cannot take the reply now (throttle, breaker); it waits this long.
+    pub hold: Option<Duration>,
+    /// Stop after this (drain).
+    pub stop: bool,
+    /// Times.
+    pub policy: Arc<Policy>,
+}
+
+/// What follows a finished piece of work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct After {
+    /// The next work under the same lease, or when the conversation is due again.
+    pub next: Next,
+    /// The message that was saved first, if any.
+    pub saved: Option<MessageId>,
+}
+
+impl Op for FinishTurn {
+    const NAME: &'static str = "jobs.finish_turn";
+    type Out = After;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<After> {
+        leases::check(tx, &self.lease)?;
+        let now = tx.now();
+        let s = &self.snapshot;
+        tx.execute(&DONE, params![self.turn.job, self.finish.outcome, now])?;
+        if self.turn.redriven {
+            dead_letters::resolve(tx, self.turn.job)?;
+        }
+        self.learn(tx, now)?;
+        let due = self.hold.map_or(now, |wait| now.plus(wait));
+        let mut saved = None;
+        for reply in &self.finish.replies {
+            let new = NewMessage {
+                snapshot: s,
+                sender: "AI",
+                dedupe_key: DedupeKey::reply(s.conversation, &self.turn.provider_id, &reply.key),
+                content: &reply.content,
+                quotes: reply.quotes.as_ref(),
+                in_reply_to: Some(self.turn.message),
+                request_id: &self.turn.request_id.0,
+                due,
+                status: MessageStatus::Pending,
+            };
+            let id = outbox::save(tx, &new)?;
+            saved = saved.or(id);
+        }
+        if let Some((title, body)) = &self.finish.notice {
+            let key = format!("turn:{}", self.turn.message);
+            crate::notifications::add(tx, s.tenant, "needs_person", title, body, &key)?;
+        }
+        let next = leases::go_on(tx, &self.lease, &self.policy, self.stop)?;
+        Ok(After { next, saved })
+    }
+}
+
+impl FinishTurn {
+    fn learn(&self, tx: &mut dyn Tx, now: Timestamp) -> Result<()> {
+        let (s, f) = (&self.snapshot, &self.finish);
+        if let Some(memory) = &f.memory {
+            tx.execute(&REMEMBER, params![s.conversation, memory, now])?;
+        }
+        if !f.fields.is_empty() {
+            let field = |name: &str| f.fields.get(name).map(String::as_str);
+            let p = params![
+                s.lead,
+                field("service"),
+                field("name"),
+                field("nationality"),
+                field("email"),
+                field("phone"),
+                field("time"),
+                now,
+            ];
+            tx.execute(&LEARN, p)?;
+        }
+        if let Some(out) = f.opted_out {
+            tx.execute(&OPT, params![s.contact, out.then_some(now), now])?;
+        }
+        if let Some((to, reason)) = &f.state {
+            conversations::go(tx, s.tenant, s.conversation, s.state, *to, None, (reason, "assistant"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Records that a turn failed: it is tried again after a pause, or becomes a dead letter and the conversation goes on.
+#[derive(Clone, Debug)]
+pub struct FailTurn {
+    /// The right to.
+    pub lease: Lease,
+    /// The turn.
+    pub turn: Turn,
+    /// The class of the failure.
+    pub fault: Fault,
+    /// What happened.
+    pub error: String,
+    /// Added to the pause.
+    pub jitter: Duration,
+    /// Stop after this (drain).
+    pub stop: bool,
+    /// Times.
+    pub policy: Arc<Policy>,
+}
+
+impl Op for FailTurn {
+    const NAME: &'static str = "jobs.fail_turn";
+    type Out = After;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<After> {
+        leases::check(tx, &self.lease)?;
+        let now = tx.now();
+        let attempts = tx.first(&ATTEMPTS, params![self.turn.job], |r| r.get::<u32>(0))?.unwrap_or(self.turn.attempt);
+        match self.policy.job_retry_at(self.fault, attempts, now) {
+            Some(at) => {
+                tx.execute(&AGAIN, params![self.turn.job, at.plus(self.jitter), &self.error])?;
+            }
+            None => {
+                dead_letters::bury(tx, self.turn.job, self.fault, &self.error, &self.policy)?;
+            }
+        }
+        Ok(After { next: leases::go_on(tx, &self.lease, &self.policy, self.stop)?, saved: None })
+    }
+}
+

@@ -1,0 +1,211 @@
+//! Leases on conversations (S2.2): claimed with a new fence, checked by every write of the holder, renewed while work goes on,
+//! given back with the last write.
+
+use std::sync::Arc;
+
+use types::{ConversationId, Timestamp};
+
+use crate::error::{Result, StoreError};
+use crate::policy::Policy;
+use crate::sql::{Op, Row, Tx};
+use crate::work::{Claimed, Lease, Next, Snapshot, next_work, parse_json};
+
+sql! {
+    DUE = "leases.due":
+        "SELECT id FROM conversations WHERE next_due IS NOT NULL AND next_due <= $1 AND lease_until <= $1
+         ORDER BY next_due LIMIT $2 {skip_locked}";
+    DUE_OF = "leases.due_of":
+        "SELECT id FROM conversations WHERE id = $3 AND next_due IS NOT NULL AND next_due <= $1 AND lease_until <= $1 LIMIT $2";
+    TAKE = "leases.take":
+        "UPDATE conversations SET lease_owner = $2, lease_until = $3, fence = fence + 1 WHERE id = $1 AND lease_until <= $4";
+    SNAPSHOT = "leases.snapshot":
+        "SELECT v.tenant_id, v.channel_id, v.contact_id, v.lead_id, v.state, v.state_until, v.memory, v.recipient, c.name, v.fence,
+                v.lease_owner
+         FROM conversations v JOIN contacts c ON c.id = v.contact_id WHERE v.id = $1";
+    CHECK = "leases.check":
+        "SELECT 1 FROM conversations WHERE id = $1 AND lease_owner = $2 AND fence = $3";
+    GIVE_BACK = "leases.give_back":
+        "UPDATE conversations SET lease_owner = NULL, lease_until = 0, next_due = $4 WHERE id = $1 AND lease_owner = $2 AND fence = $3";
+    RENEW = "leases.renew":
+        "UPDATE conversations SET lease_until = $4 WHERE id = $1 AND lease_owner = $2 AND fence = $3";
+    MAKE_DUE = "leases.make_due":
+        "UPDATE conversations SET next_due = $2 WHERE id = $1 AND (next_due IS NULL OR next_due > $2)";
+    FREE_ALL = "leases.free_all":
+        "UPDATE conversations SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_until > 0";
+    FREE_OWN = "leases.free_own":
+        "UPDATE conversations SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_owner = $1";
+    NEXT_DUE = "leases.next_due":
+        "SELECT MIN(CASE WHEN lease_until > next_due THEN lease_until ELSE next_due END) FROM conversations
+         WHERE next_due IS NOT NULL";
+}
+
+fn snapshot(id: ConversationId) -> impl Fn(&dyn Row) -> Result<(Snapshot, i64)> {
+    move |row| {
+        let recipient: String = row.get(7)?;
+        let snapshot = Snapshot {
+            tenant: row.get(0)?,
+            channel: row.get(1)?,
+            conversation: id,
+            contact: row.get(2)?,
+            lead: row.get(3)?,
+            state: row.get(4)?,
+            state_until: row.get(5)?,
+            memory: row.get(6)?,
+            recipient: parse_json(row, 7, &recipient)?,
+            profile_name: row.get(8)?,
+        };
+        Ok((snapshot, row.get(9)?))
+    }
+}
+
+/// Refuses a writer whose lease is gone.
+pub(crate) fn check(tx: &mut dyn Tx, lease: &Lease) -> Result<()> {
+    match tx.first(&CHECK, params![lease.conversation, &*lease.owner, lease.fence], |_| Ok(()))? {
+        Some(()) => Ok(()),
+        None => Err(StoreError::LeaseLost(lease.conversation)),
+    }
+}
+
+/// Gives the lease back, due again at `next_due`.
+pub(crate) fn give_back(tx: &mut dyn Tx, lease: &Lease, next_due: Option<Timestamp>) -> Result<()> {
+    match tx.execute(&GIVE_BACK, params![lease.conversation, &*lease.owner, lease.fence, next_due])? {
+        1 => Ok(()),
+        _ => Err(StoreError::LeaseLost(lease.conversation)),
+    }
+}
+
+/// What the holder does next: more work under the same lease, or the lease given back in this very transaction.
+pub(crate) fn go_on(tx: &mut dyn Tx, lease: &Lease, policy: &Policy, stop: bool) -> Result<Next> {
+    if stop {
+        // Draining: whoever claims it next finds what is due.
+        let now = tx.now();
+        give_back(tx, lease, Some(now))?;
+        return Ok(Next::Wait(Some(now)));
+    }
+    let next = next_work(tx, lease.conversation, policy)?;
+    if let Next::Wait(until) = &next {
+        give_back(tx, lease, *until)?;
+    }
+    Ok(next)
+}
+
+/// Makes a conversation due at `at`, unless it is due earlier.
+pub(crate) fn make_due(tx: &mut dyn Tx, conversation: ConversationId, at: Timestamp) -> Result<()> {
+    tx.execute(&MAKE_DUE, params![conversation, at])?;
+    Ok(())
+}
+
+/// Claims conversations that are due, each with its first work.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Who claims.
+    pub owner: Arc<str>,
+    /// At most so many.
+    pub limit: u32,
+    /// Only this one, if it is due (`/api/jobs/run-outbound` for one conversation, tests).
+    pub only: Option<ConversationId>,
+    /// Times.
+    pub policy: Arc<Policy>,
+}
+
+impl Op for Claim {
+    const NAME: &'static str = "leases.claim";
+    type Out = Vec<Claimed>;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Vec<Claimed>> {
+        let now = tx.now();
+        let due: Vec<ConversationId> = match self.only {
+            None => tx.all(&DUE, params![now, self.limit], |r| r.get(0))?,
+            Some(only) => tx.all(&DUE_OF, params![now, self.limit, only], |r| r.get(0))?,
+        };
+        let mut claimed = Vec::with_capacity(due.len());
+        for id in due {
+            let until = now.plus(self.policy.lease);
+            if tx.execute(&TAKE, params![id, &*self.owner, until, now])? == 0 {
+                continue;
+            }
+            let Some((snapshot, fence)) = tx.first(&SNAPSHOT, params![id], snapshot(id))? else { continue };
+            let lease = Lease { conversation: id, owner: Arc::clone(&self.owner), until, fence };
+            if let Next::Work(work) = go_on(tx, &lease, &self.policy, false)? {
+                claimed.push(Claimed { lease, snapshot, work });
+            }
+        }
+        Ok(claimed)
+    }
+}
+
+/// Prolongs leases; gives those that could not be prolonged because they were lost.
+#[derive(Clone, Debug)]
+pub struct Renew {
+    /// Which.
+    pub leases: Vec<Lease>,
+    /// Times.
+    pub policy: Arc<Policy>,
+}
+
+impl Op for Renew {
+    const NAME: &'static str = "leases.renew";
+    type Out = Vec<ConversationId>;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Vec<ConversationId>> {
+        let until = tx.now().plus(self.policy.lease);
+        let mut lost = Vec::new();
+        for lease in &self.leases {
+            if tx.execute(&RENEW, params![lease.conversation, &*lease.owner, lease.fence, until])? == 0 {
+                lost.push(lease.conversation);
+            }
+        }
+        Ok(lost)
+    }
+}
+
+/// Gives one lease back without having done its work.
+#[derive(Clone, Debug)]
+pub struct GiveBack {
+    /// Which.
+    pub lease: Lease,
+    /// When the conversation is due again.
+    pub at: Option<Timestamp>,
+}
+
+impl Op for GiveBack {
+    const NAME: &'static str = "leases.give_back";
+    type Out = ();
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<()> {
+        give_back(tx, &self.lease, self.at)
+    }
+}
+
+/// Frees leases without waiting for their end: all of them when a single-node database starts (the process lock proves that no
+/// holder lives), or those of one owner that drains.
+#[derive(Clone, Debug)]
+pub struct Free {
+    /// Whose; `None`: everybody's.
+    pub owner: Option<Arc<str>>,
+}
+
+impl Op for Free {
+    const NAME: &'static str = "leases.free";
+    type Out = u64;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<u64> {
+        match &self.owner {
+            None => tx.execute(&FREE_ALL, &[]),
+            Some(owner) => tx.execute(&FREE_OWN, params![&**owner]),
+        }
+    }
+}
+
+/// When the next conversation becomes due; a leased one counts when its lease ends.
+#[derive(Clone, Copy, Debug)]
+pub struct NextDue;
+
+impl Op for NextDue {
+    const NAME: &'static str = "leases.next_due";
+    type Out = Option<Timestamp>;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Option<Timestamp>> {
+        Ok(tx.first(&NEXT_DUE, &[], |r| r.get::<Option<Timestamp>>(0))?.flatten())
+    }
+}

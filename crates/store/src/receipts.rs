@@ -1,0 +1,189 @@
+//! What providers report of our messages (S4.6): kept once by (id, status, participant), applied to the message when it is known and parked
+//! when the report came before the answer to our own request; never moves a message back. A report settles an ambiguous send (S4.4).
+
+use types::inbound::{OwnSend, StatusReport};
+use types::outbound::Recipient;
+use types::states::{MessageStatus, Receipt};
+use types::{ChannelId, ConversationId, MessageId, ProviderMessageId, Timestamp};
+
+use crate::contacts::Door;
+use crate::error::Result;
+use crate::leases;
+use crate::sql::{Row, Tx};
+use crate::work::parse_json;
+
+sql! {
+    KEEP = "receipts.keep":
+        "INSERT INTO receipts (channel_id, provider_id, status, participant, message_id, error_code, error, provider_at, received_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (channel_id, provider_id, status, participant) DO NOTHING";
+    PARKED = "receipts.parked":
+        "SELECT status, error_code, error, provider_at, received_at FROM receipts
+         WHERE channel_id = $1 AND provider_id = $2 AND message_id IS NULL";
+    CLAIM_PARKED = "receipts.claim_parked":
+        "UPDATE receipts SET message_id = $3 WHERE channel_id = $1 AND provider_id = $2 AND message_id IS NULL";
+    BY_PROVIDER_ID = "messages.sent_by_provider_id":
+        "SELECT id, status, conversation_id, sender FROM messages WHERE channel_id = $1 AND provider_id = $2 AND direction = 'out'";
+    BY_KEY = "outbox.by_key":
+        "SELECT m.id, m.status, m.conversation_id, m.sender FROM outbox o JOIN messages m ON m.id = o.message_id
+         WHERE o.dedupe_key = $1 AND o.channel_id = $2";
+    IN_DOUBT = "outbox.in_doubt":
+        "SELECT m.id, m.status, m.conversation_id, m.sender, v.recipient
+         FROM outbox o JOIN messages m ON m.id = o.message_id JOIN conversations v ON v.id = o.conversation_id
+         WHERE o.channel_id = $1 AND o.due_at IS NOT NULL AND m.status IN ('unknown', 'sending') AND m.provider_id IS NULL
+           AND m.body = $2 ORDER BY m.id";
+    APPLY = "messages.apply_receipt":
+        "UPDATE messages SET status = $2, provider_id = COALESCE(provider_id, $3), error_code = $4, error = $5,
+                sent_at = COALESCE(sent_at, $6),
+                delivered_at = CASE WHEN $7 >= 2 THEN COALESCE(delivered_at, $6) ELSE delivered_at END,
+                read_at = CASE WHEN $7 >= 3 THEN COALESCE(read_at, $6) ELSE read_at END
+         WHERE id = $1";
+    SETTLE = "outbox.settle":
+        "UPDATE outbox SET due_at = NULL WHERE message_id = $1 AND due_at IS NOT NULL";
+}
+
+/// A message of ours that a report speaks of.
+pub(crate) struct Ours {
+    pub message: MessageId,
+    pub status: MessageStatus,
+    pub conversation: ConversationId,
+}
+
+fn ours(row: &dyn Row) -> Result<Ours> {
+    Ok(Ours { message: row.get(0)?, status: row.get(1)?, conversation: row.get(2)? })
+}
+
+/// One thing reported.
+struct Report<'a> {
+    receipt: Receipt,
+    provider_id: &'a str,
+    error_code: Option<i64>,
+    error: Option<&'a str>,
+    at: Timestamp,
+}
+
+/// Keeps and applies a status; whether it is new.
+pub(crate) fn report(tx: &mut dyn Tx, door: &Door, report: &StatusReport) -> Result<bool> {
+    let now = tx.now();
+    let (code, error) = report.error.as_ref().map_or((None, None), |e| (e.code, Some(e.title.as_str())));
+    let word = match report.receipt {
+        Some(receipt) => receipt.as_str(),
+        None => &report.word,
+    };
+    let found = find(tx, door.channel, report)?;
+    let message = found.as_ref().map(|f| f.message);
+    let participant = report.participant.as_deref().unwrap_or("");
+    let p = params![door.channel, &report.provider_id.0, word, participant, message, code, error, report.at, now];
+    if tx.execute(&KEEP, p)? == 0 {
+        return Ok(false);
+    }
+    if let (Some(found), Some(receipt)) = (found, report.receipt) {
+        let at = report.at.unwrap_or(now);
+        apply(tx, &found, &Report { receipt, provider_id: &report.provider_id.0, error_code: code, error, at })?;
+    }
+    Ok(true)
+}
+
+fn find(tx: &mut dyn Tx, channel: ChannelId, report: &StatusReport) -> Result<Option<Ours>> {
+    if let Some(found) = tx.first(&BY_PROVIDER_ID, params![channel, &report.provider_id.0], ours)? {
+        return Ok(Some(found));
+    }
+    match &report.dedupe_key {
+        Some(key) => tx.first(&BY_KEY, params![&key.0, channel], ours),
+        None => Ok(None),
+    }
+}
+
+fn apply(tx: &mut dyn Tx, ours: &Ours, report: &Report<'_>) -> Result<()> {
+    let Some(status) = ours.status.receipt(report.receipt) else { return Ok(()) };
+    let reached = match report.receipt {
+        Receipt::Sent => 1,
+        Receipt::Delivered => 2,
+        Receipt::Read | Receipt::Played => 3,
+        Receipt::Failed => 0,
+    };
+    let p = params![ours.message, status.as_str(), report.provider_id, report.error_code, report.error, report.at, reached];
+    tx.execute(&APPLY, p)?;
+    if ours.status == MessageStatus::Unknown {
+        metrics::counter!("send_ambiguous_total", "resolved_by" => "status").increment(1);
+    }
+    settle(tx, ours)
+}
+
+/// The message's fate is known: it leaves the outbox, and what waited behind it is due.
+fn settle(tx: &mut dyn Tx, ours: &Ours) -> Result<()> {
+    if tx.execute(&SETTLE, params![ours.message])? == 1 {
+        let now = tx.now();
+        leases::make_due(tx, ours.conversation, now)?;
+    }
+    Ok(())
+}
+
+/// Applies what was reported before the message's provider id was known; the status that results.
+pub(crate) fn apply_parked(
+    tx: &mut dyn Tx,
+    channel: ChannelId,
+    provider_id: &ProviderMessageId,
+    message: MessageId,
+    conversation: ConversationId,
+    status: MessageStatus,
+) -> Result<MessageStatus> {
+    let parked = tx.all(&PARKED, params![channel, &provider_id.0], |r| {
+        let word: String = r.get(0)?;
+        let at = r.get::<Option<Timestamp>>(3)?.unwrap_or(r.get(4)?);
+        Ok((Receipt::parse(&word), r.get::<Option<i64>>(1)?, r.get::<Option<String>>(2)?, at))
+    })?;
+    if parked.is_empty() {
+        return Ok(status);
+    }
+    let mut ours = Ours { message, status, conversation };
+    for (receipt, error_code, error, at) in parked {
+        let Some(receipt) = receipt else { continue };
+        let report = Report { receipt, provider_id: &provider_id.0, error_code, error: error.as_deref(), at };
+        apply(tx, &ours, &report)?;
+        ours.status = ours.status.receipt(receipt).unwrap_or(ours.status);
+    }
+    tx.execute(&CLAIM_PARKED, params![channel, &provider_id.0, message])?;
+    Ok(ours.status)
+}
+
+/// Green API's proof that a message went through its API; whether it is new. It settles the oldest open message to that chat with that
+/// very text whose fate is in doubt.
+pub(crate) fn own_send(tx: &mut dyn Tx, door: &Door, own: &OwnSend) -> Result<bool> {
+    let now = tx.now();
+    let mut found = tx.first(&BY_PROVIDER_ID, params![door.channel, &own.provider_id.0], ours)?;
+    if found.is_none() {
+        let doubtful = tx.all(&IN_DOUBT, params![door.channel, &own.text], |r| {
+            let recipient: String = r.get(4)?;
+            Ok((ours(r)?, parse_json::<Recipient>(r, 4, &recipient)?))
+        })?;
+        found = doubtful.into_iter().find(|(_, to)| same_chat(to, &own.chat)).map(|(ours, _)| ours);
+    }
+    let message = found.as_ref().map(|f| f.message);
+    let (none, no_error): (Option<i64>, Option<&str>) = (None, None);
+    let p = params![door.channel, &own.provider_id.0, "sent", "", message, none, no_error, own.at, now];
+    if tx.execute(&KEEP, p)? == 0 {
+        return Ok(false);
+    }
+    if let Some(found) = found {
+        let at = own.at.unwrap_or(now);
+        let report =
+            Report { receipt: Receipt::Sent, provider_id: &own.provider_id.0, error_code: None, error: None, at };
+        apply(tx, &found, &report)?;
+    }
+    Ok(true)
+}
+
+/// Whether a chat id (`971…@c.us`) is the recipient's.
+#[must_use]
+pub fn same_chat(to: &Recipient, chat: &str) -> bool {
+    match to {
+        Recipient::Phone(phone) => types::text::phone_digits(chat).as_deref() == Some(phone),
+        other => other.address() == chat,
+    }
+}
+
+/// Whether the id belongs to a message that we sent (some numbers echo those).
+pub(crate) fn is_ours(tx: &mut dyn Tx, door: &Door, id: &ProviderMessageId) -> Result<bool> {
+    Ok(tx.first(&BY_PROVIDER_ID, params![door.channel, &id.0], |_| Ok(()))?.is_some())
+}
+

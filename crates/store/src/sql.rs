@@ -1,0 +1,369 @@
+//! The seam between operations and databases. A statement is written once, in `$n` form with a few dialect tokens; an operation
+//! ([`Op`]) is written once against [`Tx`]; each database renders and runs them.
+//!
+//! Tokens: `{id}` primary key column, `{int}` 64-bit integer, `{blob}` bytes, `{without_rowid}`, `{skip_locked}`.
+
+use types::Timestamp;
+
+use crate::error::{Result, StoreError};
+
+/// A named statement. The name appears in errors, metrics and the conformance suite; it is unique.
+#[derive(Debug)]
+pub struct Sql {
+    /// `table.verb_what`.
+    pub name: &'static str,
+    /// The text with `$n` parameters and dialect tokens.
+    pub text: &'static str,
+}
+
+/// Declares statements: `sql! { FIND = "contacts.find": "select …"; }`.
+#[macro_export]
+macro_rules! sql {
+    ($($(#[$doc:meta])* $name:ident = $label:literal : $text:literal;)*) => {
+        $($(#[$doc])* pub(crate) static $name: $crate::sql::Sql = $crate::sql::Sql { name: $label, text: $text };)*
+        /// Every statement of this file, for the conformance suite's roll call.
+        pub(crate) const STATEMENTS: &[&$crate::sql::Sql] = &[$(&$name),*];
+    };
+}
+
+/// Which database speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The embedded file.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl Dialect {
+    /// `text` as this database wants it: tokens replaced, and for SQLite `$1` as `?1` (SQLite numbers `$1` by first appearance).
+    #[must_use]
+    pub fn render(self, text: &str) -> String {
+        let tokens: [(&str, &str); 5] = match self {
+            Self::Sqlite => [
+                ("{id}", "INTEGER PRIMARY KEY"),
+                ("{int}", "INTEGER"),
+                ("{blob}", "BLOB"),
+                ("{without_rowid}", "WITHOUT ROWID"),
+                ("{skip_locked}", ""),
+            ],
+            Self::Postgres => [
+                ("{id}", "BIGINT PRIMARY KEY"),
+                ("{int}", "BIGINT"),
+                ("{blob}", "BYTEA"),
+                ("{without_rowid}", ""),
+                ("{skip_locked}", "FOR UPDATE SKIP LOCKED"),
+            ],
+        };
+        let mut out = text.to_owned();
+        for (token, replacement) in tokens {
+            out = out.replace(token, replacement);
+        }
+        match self {
+            Self::Sqlite => out.replace('$', "?"),
+            Self::Postgres => out,
+        }
+    }
+}
+
+/// A parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Param<'a> {
+    /// NULL
+    Null,
+    /// Any integer, id or moment.
+    Int(i64),
+    /// A real number.
+    Real(f64),
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Blob(&'a [u8]),
+}
+
+/// A value of a row, borrowed from the database.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// NULL
+    Null,
+    /// An integer.
+    Int(i64),
+    /// A real number.
+    Real(f64),
+    /// Text.
+    Text(&'a str),
+    /// Bytes.
+    Blob(&'a [u8]),
+}
+
+macro_rules! int_params {
+    ($($t:ty),*) => {$(
+        impl From<$t> for Param<'_> { fn from(v: $t) -> Self { Self::Int(i64::from(v)) } }
+    )*};
+}
+int_params!(i64, i32, u32, u16, u8, bool);
+
+impl<'a> From<&'a str> for Param<'a> {
+    fn from(v: &'a str) -> Self {
+        Self::Text(v)
+    }
+}
+impl<'a> From<&'a String> for Param<'a> {
+    fn from(v: &'a String) -> Self {
+        Self::Text(v)
+    }
+}
+impl<'a> From<&'a [u8]> for Param<'a> {
+    fn from(v: &'a [u8]) -> Self {
+        Self::Blob(v)
+    }
+}
+impl From<f64> for Param<'_> {
+    fn from(v: f64) -> Self {
+        Self::Real(v)
+    }
+}
+impl From<Timestamp> for Param<'_> {
+    fn from(v: Timestamp) -> Self {
+        Self::Int(v.micros())
+    }
+}
+impl<'a, T> From<Option<T>> for Param<'a>
+where
+    T: Into<Param<'a>>,
+{
+    fn from(v: Option<T>) -> Self {
+        v.map_or(Self::Null, Into::into)
+    }
+}
+
+/// Reads a column.
+pub trait FromValue: Sized {
+    /// The value, or what is wrong with it.
+    ///
+    /// # Errors
+    /// A few words on what was found instead.
+    fn from_value(v: Value<'_>) -> Result<Self, String>;
+}
+
+impl FromValue for i64 {
+    fn from_value(v: Value<'_>) -> Result<Self, String> {
+        match v {
+            Value::Int(i) => Ok(i),
+            other => Err(format!("{other:?} where a whole number belongs")),
+        }
+    }
+}
+impl FromValue for u32 {
+    fn from_value(v: Value<'_>) -> Result<Self, String> {
+        i64::from_value(v).and_then(|i| Self::try_from(i).map_err(|e| format!("{i}: {e}")))
+    }
+}
+impl FromValue for bool {
+    fn from_value(v: Value<'_>) -> Result<Self, String> {
+        i64::from_value(v).map(|i| i != 0)
+    }
+}
+impl FromValue for f64 {
+    fn from_value(v: Value<'_>) -> Result<Self, String> {
+        match v {
+            Value::Real(r) => Ok(r),
+            #[expect(clippy::cast_precision_loss, reason = "averages of small numbers")]
+            Value::Int(i) => Ok(i as Self),
+            other => Err(format!("{other:?} where a number belongs")),
+        }
+    }
+}
+impl FromValue for String {
+    fn from_value(v: Value<'_>) -> Result<Self, String> {
+        match v {
+            Value::Text(t) => Ok(t.to_owned()),
+            Value::Int(i) => Ok(i.to_string()),
+            other => Err(format!("{other:?} where text belongs")),
+        }
+    }
+}
+impl FromValue for Timestamp {
+    fn from_value(v: Value<'_>) -> Result<Self, String> {
+        i64::from_value(v).map(Self::from_micros)
+    }
+}
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(v: Value<'_>) -> Result<Self, String> {
+        if v == Value::Null { Ok(None) } else { T::from_value(v).map(Some) }
+    }
+}
+
+macro_rules! id_values {
+    ($($t:ident),*) => {$(
+        impl From<types::$t> for Param<'_> { fn from(v: types::$t) -> Self { Self::Int(v.0) } }
+        impl FromValue for types::$t {
+            fn from_value(v: Value<'_>) -> Result<Self, String> { i64::from_value(v).map(types::$t) }
+        }
+    )*};
+}
+id_values!(
+    TenantId, ChannelId, ContactId, LeadId, ConversationId, MessageId, JobId, AttemptId, EventId, DeadLetterId, TaskId
+);
+
+macro_rules! text_values {
+    ($($t:ty => $make:expr),* $(,)?) => {$(
+        impl FromValue for $t {
+            fn from_value(v: Value<'_>) -> Result<Self, String> {
+                match v {
+                    Value::Text(t) => ($make)(t),
+                    other => Err(format!("{other:?} where text belongs")),
+                }
+            }
+        }
+    )*};
+}
+text_values!(
+    types::states::MessageStatus => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::states::JobState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::states::DeadLetterStatus => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::states::ConversationState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::states::ChannelState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::ProviderMessageId => |t: &str| Ok::<_, String>(types::ProviderMessageId(t.to_owned())),
+    types::DedupeKey => |t: &str| Ok::<_, String>(types::DedupeKey(t.to_owned())),
+    types::RequestId => |t: &str| Ok::<_, String>(types::RequestId(t.to_owned())),
+);
+
+/// Parameters of a statement, each by `Into<Param>`.
+#[macro_export]
+macro_rules! params {
+    ($($p:expr),* $(,)?) => { &[$($crate::sql::Param::from($p)),*][..] };
+}
+
+/// A row, borrowed while it is being read.
+pub trait Row {
+    /// The value of column `i`, counted from 0.
+    ///
+    /// # Errors
+    /// When there is no such column or its text is not UTF-8.
+    fn value(&self, i: usize) -> Result<Value<'_>, String>;
+    /// The statement's name, for errors.
+    fn statement(&self) -> &'static str;
+}
+
+impl dyn Row + '_ {
+    /// Column `i` as a `T`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the column holds something else.
+    pub fn get<T: FromValue>(&self, i: usize) -> Result<T> {
+        self.value(i).and_then(T::from_value).map_err(|why| StoreError::Corrupt {
+            statement: self.statement(),
+            column: i,
+            why,
+        })
+    }
+}
+
+/// A transaction. All of an operation's statements run in it, and either all count or none.
+pub trait Tx {
+    /// Which database this is.
+    fn dialect(&self) -> Dialect;
+
+    /// The database's time, the same all through the transaction; leases are judged by it (S2.2).
+    fn now(&self) -> Timestamp;
+
+    /// A new id.
+    fn next_id(&mut self) -> i64;
+
+    /// Runs a statement that gives no rows; the number of rows it changed.
+    ///
+    /// # Errors
+    /// When the statement fails.
+    fn execute(&mut self, sql: &'static Sql, params: &[Param<'_>]) -> Result<u64>;
+
+    /// Runs a statement and hands every row to `each`.
+    ///
+    /// # Errors
+    /// When the statement or `each` fails.
+    fn query(
+        &mut self,
+        sql: &'static Sql,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()>;
+}
+
+impl dyn Tx + '_ {
+    /// The first row, mapped; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`Tx::query`].
+    pub fn first<T>(
+        &mut self,
+        sql: &'static Sql,
+        params: &[Param<'_>],
+        mut map: impl FnMut(&dyn Row) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut found = None;
+        self.query(sql, params, &mut |row| {
+            if found.is_none() {
+                found = Some(map(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Every row, mapped.
+    ///
+    /// # Errors
+    /// As [`Tx::query`].
+    pub fn all<T>(
+        &mut self,
+        sql: &'static Sql,
+        params: &[Param<'_>],
+        mut map: impl FnMut(&dyn Row) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut rows = Vec::new();
+        self.query(sql, params, &mut |row| {
+            rows.push(map(row)?);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// One number; zero when there is no row.
+    ///
+    /// # Errors
+    /// As [`Tx::query`].
+    pub fn number(&mut self, sql: &'static Sql, params: &[Param<'_>]) -> Result<i64> {
+        Ok(self.first(sql, params, |r| r.get(0))?.unwrap_or(0))
+    }
+}
+
+/// A unit of work that runs in one transaction. It may run again after a conflict, so it holds its input and changes nothing
+/// outside the transaction.
+pub trait Op: Send + 'static {
+    /// Its name in metrics, logs and errors.
+    const NAME: &'static str;
+    /// What it gives.
+    type Out: Send + 'static;
+
+    /// Does the work.
+    ///
+    /// # Errors
+    /// Any error undoes everything the operation did.
+    fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out>;
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_renders_for_both_databases() {
+        let text = "select {int} from t where a = $1 and b = $2 {skip_locked}";
+        assert_eq!(Dialect::Sqlite.render(text), "select INTEGER from t where a = ?1 and b = ?2 ");
+        assert_eq!(
+            Dialect::Postgres.render(text),
+            "select BIGINT from t where a = $1 and b = $2 FOR UPDATE SKIP LOCKED"
+        );
+    }
+}

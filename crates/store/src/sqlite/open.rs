@@ -1,0 +1,125 @@
+//! Opening the file: settings (RELIABILITY 6), the process lock, and refusal of what cannot be trusted.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::tx::{Cache, Context, SqliteTx};
+use crate::error::{Result, StoreError};
+
+/// How to open the embedded database.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The file; made when it does not exist.
+    pub path: PathBuf,
+    /// Only look: no lock, no migration, no writing. For commands beside a running server.
+    pub read_only: bool,
+    /// At most this many 4 KiB pages (tests: a full disk); 0 for no bound.
+    pub max_pages: u32,
+}
+
+impl SqliteOptions {
+    /// The file at `path`, for reading and writing.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), read_only: false, max_pages: 0 }
+    }
+}
+
+/// Older SQLites may corrupt the write-ahead log when it is reset (fixed in 3.51.3).
+const OLDEST: i32 = 3_051_003;
+
+fn unusable(path: &Path, why: impl std::fmt::Display) -> StoreError {
+    StoreError::Unusable(format!("cannot use the database {}: {why}", path.display()))
+}
+
+/// Takes the process lock beside the file: two servers on one file would each believe to be the only writer.
+pub(super) fn lock(path: &Path) -> Result<File> {
+    let beside = PathBuf::from(format!("{}-lock", path.display()));
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&beside)
+        .map_err(|e| unusable(path, format!("{e} (its folder must exist and be writable)")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(unusable(
+            path,
+            format!(
+                "another barid is using it ({} is locked). Stop that one first, or give this one another [store] url",
+                beside.display()
+            ),
+        )),
+        Err(std::fs::TryLockError::Error(e)) => Err(unusable(path, e)),
+    }
+}
+
+/// The writer's connection.
+pub(super) fn connect(options: &SqliteOptions) -> Result<Connection> {
+    if rusqlite::version_number() < OLDEST {
+        return Err(unusable(&options.path, format!("SQLite {} is older than 3.51.3", rusqlite::version())));
+    }
+    if options.read_only {
+        return connect_reader(options);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let fail = |e: rusqlite::Error| unusable(&options.path, e);
+    let connection = Connection::open_with_flags(&options.path, flags).map_err(fail)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON;
+             PRAGMA mmap_size = 0;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA journal_size_limit = 67108864;
+             PRAGMA cache_size = -65536;",
+        )
+        .map_err(fail)?;
+    connection.execute_batch(&super::writer::settings()).map_err(fail)?;
+    if options.max_pages > 0 {
+        let bound = format!("PRAGMA max_page_count = {}", options.max_pages);
+        connection.execute_batch(&bound).map_err(fail)?;
+    }
+    Ok(connection)
+}
+
+/// A connection that cannot write.
+pub(super) fn connect_reader(options: &SqliteOptions) -> Result<Connection> {
+    let fail = |e: rusqlite::Error| unusable(&options.path, e);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&options.path, flags).map_err(fail)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
+    connection
+        .execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;")
+        .map_err(fail)?;
+    Ok(connection)
+}
+
+/// Brings the schema up to date, one transaction a version, so that a kill between two leaves a whole one.
+pub(super) fn migrate(connection: &Connection, context: &Context) -> Result<()> {
+    let fail = |e: rusqlite::Error| StoreError::Unusable(format!("the schema could not be brought up to date: {e}"));
+    let mut cache = Cache::default();
+    loop {
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(fail)?;
+        let more = crate::migrations::step(&mut SqliteTx::new(connection, &mut cache, context), &mut |text| {
+            connection.execute_batch(text).map_err(fail)
+        });
+        match more {
+            Ok(more) => {
+                connection.execute_batch("COMMIT").map_err(fail)?;
+                if !more {
+                    return Ok(());
+                }
+            }
+            Err(e) => {
+                let _ = connection.execute_batch("ROLLBACK");
+                return Err(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The one thread that writes. It drains what waits, gives each operation a savepoint, commits once, and only then answers all:
+//! group commit. Nobody is told of a success that is not on disk (promise 1 of SPEC).
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::mpsc;
+use types::clock::Stopwatch;
+
+use super::tx::{Cache, Context, SqliteTx, unavailable};
+use crate::task::Task;
+
+/// At most this many operations in one commit: enough to spread the cost of a disk flush, few enough that the first of them
+/// does not wait long for the last.
+const GROUP: usize = 256;
+/// Pages in the write-ahead log before they are copied into the file. Hot pages are then copied once for many commits.
+const CHECKPOINT_PAGES: i64 = 4000;
+
+/// Runs until every sender is gone.
+pub(super) fn run(mut queue: mpsc::Receiver<Box<dyn Task>>, connection: Connection, context: &Context) {
+    {
+        let mut cache = Cache::default();
+        let mut group = Vec::with_capacity(GROUP);
+        while let Some(first) = queue.blocking_recv() {
+            group.push(first);
+            while group.len() < GROUP {
+                match queue.try_recv() {
+                    Ok(task) => group.push(task),
+                    Err(_) => break,
+                }
+            }
+            commit_group(&connection, &mut cache, context, &mut group);
+        }
+    }
+    // Leaves one tidy file behind: the log is copied in and emptied.
+    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    let _ = connection.close();
+}
+
+fn commit_group<'c>(
+    connection: &'c Connection,
+    cache: &mut Cache<'c>,
+    context: &Context,
+    group: &mut Vec<Box<dyn Task>>,
+) {
+    let watch = Stopwatch::start();
+    let size = group.len();
+    let result = run_group(connection, cache, context, group);
+    if result.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    if let Err(why) = &result {
+        tracing::error!(why, operations = size, "nothing of this group was stored");
+        metrics::gauge!("db_up").set(0.0);
+    } else {
+        metrics::gauge!("db_up").set(1.0);
+    }
+    fail::fail_point!("store.committed");
+    metrics::histogram!("store_commit_seconds").record(watch.elapsed().as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "groups are small")]
+    metrics::histogram!("store_group_size").record(size as f64);
+    for task in group.drain(..) {
+        task.finish(result.clone());
+    }
+}
+
+fn run_group<'c>(
+    connection: &'c Connection,
+    cache: &mut Cache<'c>,
+    context: &Context,
+    group: &mut [Box<dyn Task>],
+) -> Result<(), String> {
+    let step = |text: &str| connection.execute_batch(text);
+    // IMMEDIATE: a deferred upgrade fails at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout (RELIABILITY 6).
+    step("BEGIN IMMEDIATE").map_err(|e| explain(&e))?;
+    for task in group.iter_mut() {
+        step("SAVEPOINT op").map_err(|e| explain(&e))?;
+        let mut tx = SqliteTx::new(connection, cache, context);
+        let keep = task.run(&mut tx);
+        let trouble = tx.trouble.take();
+        if let Some(why) = trouble {
+            return Err(why);
+        }
+        // A full disk may have undone the whole group behind our back.
+        if connection.is_autocommit() {
+            return Err(format!("the database undid the transaction during {}", task.name()));
+        }
+        let end = if keep { "RELEASE op" } else { "ROLLBACK TO op; RELEASE op" };
+        step(end).map_err(|e| explain(&e))?;
+    }
+    fail::fail_point!("store.commit");
+    if let Err(error) = step("COMMIT") {
+        // After an I/O error nobody knows whether the commit is on disk. Going on could say "stored" or "not stored" wrongly;
+        // ending the process and recovering from the log cannot (RELIABILITY 2, row 10).
+        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+            tracing::error!(%error, "the disk failed during a commit; its outcome is unknown, so this process ends and recovers on restart");
+            std::process::abort();
+        }
+        return Err(explain(&error));
+    }
+    Ok(())
+}
+
+fn explain(error: &rusqlite::Error) -> String {
+    unavailable(error).unwrap_or_else(|| error.to_string())
+}
+
+/// The settings that only the writer's connection has.
+pub(super) fn settings() -> String {
+    format!("PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};")
+}

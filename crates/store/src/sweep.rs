@@ -1,0 +1,86 @@
+//! The janitor's work (S2.6): forgets old ids, ends pauses that are over, trims by the retention rules. What it does it says.
+
+use types::Timestamp;
+
+use crate::error::Result;
+use crate::sql::{Op, Tx};
+
+sql! {
+    IDS = "sweep.ids":
+        "DELETE FROM inbox WHERE (channel_id, provider_message_id) IN
+         (SELECT channel_id, provider_message_id FROM inbox WHERE received_at < $1 LIMIT $2)";
+    RECEIPTS = "sweep.receipts":
+        "DELETE FROM receipts WHERE (channel_id, provider_id, status, participant) IN
+         (SELECT channel_id, provider_id, status, participant FROM receipts WHERE received_at < $1 LIMIT $2)";
+    EVENTS = "sweep.events": "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE received_at < $1 ORDER BY id LIMIT $2)";
+    JOBS = "sweep.jobs":
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE created_at < $1 AND state IN ('done', 'failed') ORDER BY id LIMIT $2)";
+    ENDED_PAUSES = "sweep.ended_pauses":
+        "UPDATE conversations SET state = 'active', state_until = NULL WHERE state = 'paused' AND state_until IS NOT NULL AND state_until <= $1";
+    EXPIRED = "sweep.expired_leases":
+        "UPDATE conversations SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_until > 0 AND lease_until <= $1";
+    STUCK = "sweep.stuck":
+        "UPDATE conversations SET next_due = $1 WHERE next_due IS NULL AND id IN
+         (SELECT conversation_id FROM jobs WHERE state IN ('queued', 'running')
+          UNION SELECT o.conversation_id FROM outbox o JOIN channels c ON c.id = o.channel_id
+          WHERE o.due_at IS NOT NULL AND o.due_at <= $1 AND c.state = 'ready')";
+}
+
+/// How far back to keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// Ids and receipts received before this are forgotten (S1.6).
+    pub ids_before: Timestamp,
+    /// Recorded events before this go.
+    pub events_before: Timestamp,
+    /// Finished jobs before this go.
+    pub jobs_before: Timestamp,
+    /// At most so many rows of each kind in one transaction: the writer is not held up.
+    pub limit: u32,
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Swept {
+    /// Ids forgotten.
+    pub ids: u64,
+    /// Receipts forgotten.
+    pub receipts: u64,
+    /// Events removed.
+    pub events: u64,
+    /// Jobs removed.
+    pub jobs: u64,
+    /// Pauses ended.
+    pub pauses: u64,
+    /// Expired leases freed.
+    pub leases: u64,
+    /// Conversations that had work but were not due: made due.
+    pub stuck: u64,
+}
+
+impl Swept {
+    /// Whether a bound was reached, so that another sweep should follow at once.
+    #[must_use]
+    pub const fn more(&self, limit: u32) -> bool {
+        let limit = limit as u64;
+        self.ids >= limit || self.receipts >= limit || self.events >= limit || self.jobs >= limit
+    }
+}
+
+impl Op for Sweep {
+    const NAME: &'static str = "sweep";
+    type Out = Swept;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Swept> {
+        let now = tx.now();
+        Ok(Swept {
+            ids: tx.execute(&IDS, params![self.ids_before, self.limit])?,
+            receipts: tx.execute(&RECEIPTS, params![self.ids_before, self.limit])?,
+            events: tx.execute(&EVENTS, params![self.events_before, self.limit])?,
+            jobs: tx.execute(&JOBS, params![self.jobs_before, self.limit])?,
+            pauses: tx.execute(&ENDED_PAUSES, params![now])?,
+            leases: tx.execute(&EXPIRED, params![now])?,
+            stuck: tx.execute(&STUCK, params![now])?,
+        })
+    }
+}

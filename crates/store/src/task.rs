@@ -1,0 +1,53 @@
+//! An operation on its way to a database thread and back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokio::sync::oneshot;
+
+use crate::error::{Result, StoreError};
+use crate::sql::{Op, Tx};
+
+/// What a database thread sees of an operation.
+pub(crate) trait Task: Send {
+    /// The operation's name.
+    fn name(&self) -> &'static str;
+    /// Runs it in `tx`, keeping what it gives; whether its changes should stay.
+    fn run(&mut self, tx: &mut dyn Tx) -> bool;
+    /// Tells the caller: what it gave, or why its group did not commit.
+    fn finish(self: Box<Self>, committed: Result<(), String>);
+}
+
+struct Pending<O: Op> {
+    op: O,
+    out: Option<Result<O::Out>>,
+    caller: oneshot::Sender<Result<O::Out>>,
+}
+
+impl<O: Op> Task for Pending<O> {
+    fn name(&self) -> &'static str {
+        O::NAME
+    }
+
+    fn run(&mut self, tx: &mut dyn Tx) -> bool {
+        let result = catch_unwind(AssertUnwindSafe(|| self.op.run(tx))).unwrap_or(Err(StoreError::Panicked(O::NAME)));
+        let keep = result.is_ok();
+        self.out = Some(result);
+        keep
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), String>) {
+        let result = match (committed, self.out) {
+            (Ok(()), Some(out)) | (Err(_), Some(out @ Err(_))) => out,
+            (Ok(()), None) => Err(StoreError::Closed),
+            (Err(why), _) => Err(StoreError::Unavailable { why }),
+        };
+        // A caller that went away has nothing to hear; its changes are committed all the same.
+        let _ = self.caller.send(result);
+    }
+}
+
+/// Packs `op` for a database thread.
+pub(crate) fn pack<O: Op>(op: O) -> (Box<dyn Task>, oneshot::Receiver<Result<O::Out>>) {
+    let (caller, answer) = oneshot::channel();
+    (Box::new(Pending { op, out: None, caller }), answer)
+}
