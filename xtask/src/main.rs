@@ -1,1 +1,58 @@
-fn main() {}
+//! Barid's commands for builders: `cargo xtask demo | test | law | docs`.
+//!
+//! - [`law`]: the rules of ARCHITECTURE.md that a machine can check
+//! - [`test`]: everything that must pass, in one command
+//! - [`demo`]: the engine with a simulated WhatsApp
+//! - [`docs`]: the pages that are printed from code
+//! - [`run`]: child processes, with their words passed on
+
+mod demo;
+mod docs;
+mod law;
+mod run;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use run::say;
+
+const HELP: &str = "cargo xtask COMMAND
+
+  demo [ARGS]   build Barid and run its demo; ARGS go to `barid demo`
+  test [ARGS]   check the toolchain, format, lints and law, then run all tests; ARGS go to the test runner
+  law           check the rules of ARCHITECTURE.md
+  docs          print the pages that are made from code: docs/config.md, docs/states.md";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = args.split_first().map_or(("help", [].as_slice()), |(c, rest)| (c.as_str(), rest));
+    let root = root();
+    let done = match command {
+        "demo" => demo::run(&root, rest),
+        "test" => test::run(&root, rest),
+        "law" => law::command(&root),
+        "docs" => docs::run(&root),
+        "help" | "--help" | "-h" => {
+            say(HELP);
+            Ok(true)
+        }
+        other => {
+            say(&format!("cargo xtask has no command {other:?}\n\n{HELP}"));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            say(&format!("error: {why:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new(".")).to_owned()
+}

@@ -131,14 +131,13 @@ pub(crate) fn resume(tx: &mut dyn Tx, channel: ChannelId) -> Result<bool> {
     Ok(true)
 }
 
-/// What the provider itself says of a channel.
-pub(crate) fn news(tx: &mut dyn Tx, door: &Door, usable: bool, word: &str) -> Result<()> {
+/// What the provider itself says of a channel; whether its messages are due again.
+pub(crate) fn news(tx: &mut dyn Tx, door: &Door, usable: bool, word: &str) -> Result<bool> {
     if usable {
-        resume(tx, door.channel)?;
-    } else {
-        pause(tx, door.tenant, door.channel, &format!("the provider reports the state {word}"))?;
+        return resume(tx, door.channel);
     }
-    Ok(())
+    pause(tx, door.tenant, door.channel, &format!("the provider reports the state {word}"))?;
+    Ok(false)
 }
 
 /// Lets a paused channel send again: by hand, or because a probe showed that its token works.

@@ -83,7 +83,11 @@ fn find(tx: &mut dyn Tx, tenant: TenantId, kind: &str, value: &str) -> Result<Op
 
 /// The contact that `identity` names, found by any of its keys or made; what it newly says is kept, and the strongest key wins where two
 /// keys name different contacts.
-pub(crate) fn match_contact(tx: &mut dyn Tx, tenant: TenantId, identity: &Identity) -> Result<(ContactId, Option<String>)> {
+pub(crate) fn match_contact(
+    tx: &mut dyn Tx,
+    tenant: TenantId,
+    identity: &Identity,
+) -> Result<(ContactId, Option<String>)> {
     let now = tx.now();
     let mut known: Option<Known> = None;
     let mut missing = Vec::new();
@@ -123,10 +127,7 @@ pub(crate) fn match_contact(tx: &mut dyn Tx, tenant: TenantId, identity: &Identi
 fn learn(tx: &mut dyn Tx, contact: ContactId, identity: &Identity) -> Result<()> {
     let now = tx.now();
     let (name, username) = (identity.name.as_deref(), identity.username.as_deref());
-    tx.execute(
-        &LEARN,
-        params![contact, name, username, identity.phone.as_deref(), identity.bsuid.as_deref(), now],
-    )?;
+    tx.execute(&LEARN, params![contact, name, username, identity.phone.as_deref(), identity.bsuid.as_deref(), now])?;
     Ok(())
 }
 
@@ -190,7 +191,9 @@ pub(crate) fn thread(tx: &mut dyn Tx, door: &Door, identity: &Identity, group: O
     })?;
     if let Some(mut thread) = found {
         // The address follows the person: a username user who shows a number later is reached by it from then on.
-        if let Some(to) = recipient.filter(|to| *to != thread.snapshot.recipient && better(to, &thread.snapshot.recipient)) {
+        if let Some(to) =
+            recipient.filter(|to| *to != thread.snapshot.recipient && better(to, &thread.snapshot.recipient))
+        {
             tx.execute(&RECIPIENT, params![thread.snapshot.conversation, &write(&to)])?;
             thread.snapshot.recipient = to;
         }

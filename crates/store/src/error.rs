@@ -7,7 +7,9 @@ use types::states::{IllegalMove, UnknownState};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot take writes now (disk full, busy, away): nothing was stored; the caller answers 503 (S1.5).
-    #[error("the database cannot store anything now: {why}. Nothing of this request was kept; mend the database and it goes on by itself")]
+    #[error(
+        "the database cannot store anything now: {why}. Nothing of this request was kept; mend the database and it goes on by itself"
+    )]
     Unavailable {
         /// What the database said.
         why: String,

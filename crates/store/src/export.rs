@@ -4,7 +4,7 @@ use types::ConversationId;
 
 use crate::error::Result;
 use crate::sql::{Op, Tx};
-use crate::views::{Conversations, ConversationRow, MessageRow, Thread};
+use crate::views::{ConversationRow, Conversations, MessageRow, Thread};
 
 sql! {
     COUNT = "export.count": "SELECT COUNT(*) FROM conversations";

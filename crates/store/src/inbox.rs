@@ -10,9 +10,10 @@ use types::{ConversationId, JobId, MessageId, ProviderMessageId, RequestId, Time
 use crate::contacts::{self, Door, Thread};
 use crate::error::Result;
 use crate::policy::Policy;
+use crate::receipts::{self, Noted};
 use crate::sql::{Op, Tx};
 use crate::work::{Claimed, Lease, Turn, Work};
-use crate::{channels, conversations, events, receipts};
+use crate::{channels, conversations, events};
 
 sql! {
     NOTE_ID = "inbox.note_id":
@@ -116,19 +117,19 @@ impl Op for Accept {
 impl Accept {
     fn take(&self, tx: &mut dyn Tx, door: &Door, arrival: &Arrival, out: &mut Accepted) -> Result<()> {
         let raw = &arrival.item.raw;
-        let fresh = match &arrival.item.event {
+        let noted = match &arrival.item.event {
             Event::Message(message) => return self.message(tx, door, message, arrival, out),
             Event::Status(report) => receipts::report(tx, door, report)?,
             Event::OwnSend(own) => receipts::own_send(tx, door, own)?,
             Event::Echo(echo) => {
                 let fresh = self.echo(tx, door, echo, raw)?;
-                if fresh && wakes(&echo.content) {
+                if fresh && shows_a_person(&echo.content) {
                     let thread = contacts::thread(tx, door, &echo.to, echo.group.as_deref())?;
                     let until = tx.now().plus(self.policy.pause);
                     let reason = "a person answered from the business's phone";
                     conversations::pause(tx, &thread.snapshot, until, reason, "phone")?;
                 }
-                fresh
+                if fresh { Noted::Kept } else { Noted::Duplicate }
             }
             Event::IdentityChange(change) => {
                 contacts::relink(tx, door.tenant, &change.before, &change.after)?;
@@ -136,7 +137,7 @@ impl Accept {
             }
             Event::Channel(news) => {
                 if let Some(usable) = news.usable {
-                    channels::news(tx, door, usable, &news.word)?;
+                    out.waiting |= channels::news(tx, door, usable, &news.word)?;
                 }
                 return self.note(tx, Some(door), &format!("channel_{}", news.word), None, raw, out);
             }
@@ -147,11 +148,13 @@ impl Accept {
             Event::Note { kind } => return self.note(tx, Some(door), kind, None, raw, out),
             Event::Unreadable { kind, why } => return self.note(tx, Some(door), kind, Some(why), raw, out),
         };
-        if fresh {
-            out.recorded += 1;
-            out.waiting = true;
-        } else {
-            out.duplicates += 1;
+        match noted {
+            Noted::Duplicate => out.duplicates += 1,
+            Noted::Kept => out.recorded += 1,
+            Noted::Settled => {
+                out.recorded += 1;
+                out.waiting = true;
+            }
         }
         Ok(())
     }
@@ -223,7 +226,11 @@ impl Accept {
         match self.lease(tx, &thread, out.leased.len(), now)? {
             Some(lease) => {
                 self.add_turn(tx, &thread, id, JobState::Running, now)?;
-                out.leased.push(Claimed { lease, work: Work::Turn(self.turn(id, message, now)), snapshot: thread.snapshot });
+                out.leased.push(Claimed {
+                    lease,
+                    work: Work::Turn(self.turn(id, message, now)),
+                    snapshot: thread.snapshot,
+                });
             }
             None => {
                 self.add_turn(tx, &thread, id, JobState::Queued, now)?;
@@ -240,7 +247,17 @@ impl Accept {
         let max = self.policy.max_attempts();
         tx.execute(
             &ADD_TURN,
-            params![id, thread.snapshot.tenant, conversation, state.as_str(), now, attempts, max, &self.request_id.0, started],
+            params![
+                id,
+                thread.snapshot.tenant,
+                conversation,
+                state.as_str(),
+                now,
+                attempts,
+                max,
+                &self.request_id.0,
+                started
+            ],
         )?;
         Ok(())
     }
@@ -331,7 +348,7 @@ impl Accept {
 }
 
 /// Whether an echo shows a person at work: their edits and deletions do as well as their messages.
-const fn wakes(content: &Content) -> bool {
+const fn shows_a_person(content: &Content) -> bool {
     !matches!(content, Content::Reaction { .. })
 }
 

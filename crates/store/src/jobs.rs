@@ -198,4 +198,3 @@ impl Op for FailTurn {
         Ok(After { next: leases::go_on(tx, &self.lease, &self.policy, self.stop)?, saved: None })
     }
 }
-

@@ -44,10 +44,13 @@ pub use error::{Result, StoreError};
 pub use hub::Hub;
 pub use policy::{OnUnknown, Policy};
 pub use sql::Op;
-pub use sqlite::SqliteOptions;
+pub use sqlite::{Role, SqliteOptions};
 pub use work::{Claimed, Deliver, Lease, Next, Snapshot, Turn, Work};
 
 use sqlite::Sqlite;
+
+/// The node number of commands beside a server.
+const COMPANION_NODE: u16 = 1023;
 
 /// A handle on the database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -71,7 +74,9 @@ impl Store {
         let probe = Sqlite::start(options, &clock, &first)?;
         let last = call(probe.readers(), views::LastId).await?;
         probe.close();
-        let ids = Arc::new(IdMaker::new(0, last));
+        // A command beside the server must never make an id that the server makes too.
+        let node = if options.role == Role::Server { 0 } else { COMPANION_NODE };
+        let ids = Arc::new(IdMaker::new(node, last));
         let sqlite = Sqlite::start(options, &clock, &ids)?;
         let store = Self {
             writer: sqlite.writer().clone(),
@@ -80,7 +85,7 @@ impl Store {
             clock,
             backend: Arc::new(std::sync::Mutex::new(Some(sqlite))),
         };
-        if !options.read_only {
+        if options.role == Role::Server {
             store.write(leases::Free { owner: None }).await?;
         }
         Ok(store)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use types::outbound::{Outcome, OutboundContent};
+use types::outbound::{OutboundContent, Outcome};
 use types::states::{ConversationState, MessageStatus, SendOutcome};
 use types::{
     AttemptId, ConversationId, DedupeKey, Fault, MessageId, ProviderMessageId, Refusal, RequestId, Scope, Timestamp,
@@ -212,12 +212,7 @@ impl RecordAttempt {
         self.attempt(tx, row, if refused { SendOutcome::Failed } else { SendOutcome::SavedOnly }, Some(refusal))?;
         let (now, attempts) = (tx.now(), row.attempts + 1);
         match self.policy.send_retry_at(attempts, refusal.retry_after, now) {
-            Some(at) => self.move_to(
-                tx,
-                row,
-                refusal,
-                (MessageStatus::Pending, Some(at.plus(self.jitter)), attempts),
-            ),
+            Some(at) => self.move_to(tx, row, refusal, (MessageStatus::Pending, Some(at.plus(self.jitter)), attempts)),
             None => self.give_up(tx, row, refusal, attempts),
         }
     }
@@ -401,7 +396,9 @@ impl Op for SendMessage {
             return Err(StoreError::NotFound { what: "conversation", id: self.conversation.to_string() });
         };
         if snapshot.state == ConversationState::OptedOut {
-            return Err(StoreError::Refused("this contact opted out; nothing may be sent until they write START".into()));
+            return Err(StoreError::Refused(
+                "this contact opted out; nothing may be sent until they write START".into(),
+            ));
         }
         let key = DedupeKey(format!("{}:api:{}", self.conversation, self.idempotency_key));
         if let Some(id) = tx.first(&HAS_KEY, params![&key.0], |r| r.get::<MessageId>(0))? {
@@ -437,9 +434,8 @@ impl Op for Retry {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<()> {
         let now = tx.now();
-        let found = tx.first(&OF_MESSAGE, params![self.0], |r| {
-            Ok((r.get::<MessageStatus>(0)?, r.get::<ConversationId>(1)?))
-        })?;
+        let found =
+            tx.first(&OF_MESSAGE, params![self.0], |r| Ok((r.get::<MessageStatus>(0)?, r.get::<ConversationId>(1)?)))?;
         let Some((status, conversation)) = found else {
             return Err(StoreError::NotFound { what: "message to send", id: self.0.to_string() });
         };

@@ -41,6 +41,17 @@ sql! {
         "UPDATE outbox SET due_at = NULL WHERE message_id = $1 AND due_at IS NOT NULL";
 }
 
+/// What a report did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It was there before.
+    Duplicate,
+    /// It is kept.
+    Kept,
+    /// It is kept and settled a message whose fate was open: what waited behind that is due.
+    Settled,
+}
+
 /// A message of ours that a report speaks of.
 pub(crate) struct Ours {
     pub message: MessageId,
@@ -61,8 +72,8 @@ struct Report<'a> {
     at: Timestamp,
 }
 
-/// Keeps and applies a status; whether it is new.
-pub(crate) fn report(tx: &mut dyn Tx, door: &Door, report: &StatusReport) -> Result<bool> {
+/// Keeps and applies a status.
+pub(crate) fn report(tx: &mut dyn Tx, door: &Door, report: &StatusReport) -> Result<Noted> {
     let now = tx.now();
     let (code, error) = report.error.as_ref().map_or((None, None), |e| (e.code, Some(e.title.as_str())));
     let word = match report.receipt {
@@ -74,13 +85,13 @@ pub(crate) fn report(tx: &mut dyn Tx, door: &Door, report: &StatusReport) -> Res
     let participant = report.participant.as_deref().unwrap_or("");
     let p = params![door.channel, &report.provider_id.0, word, participant, message, code, error, report.at, now];
     if tx.execute(&KEEP, p)? == 0 {
-        return Ok(false);
+        return Ok(Noted::Duplicate);
     }
     if let (Some(found), Some(receipt)) = (found, report.receipt) {
         let at = report.at.unwrap_or(now);
-        apply(tx, &found, &Report { receipt, provider_id: &report.provider_id.0, error_code: code, error, at })?;
+        return apply(tx, &found, &Report { receipt, provider_id: &report.provider_id.0, error_code: code, error, at });
     }
-    Ok(true)
+    Ok(Noted::Kept)
 }
 
 fn find(tx: &mut dyn Tx, channel: ChannelId, report: &StatusReport) -> Result<Option<Ours>> {
@@ -93,15 +104,16 @@ fn find(tx: &mut dyn Tx, channel: ChannelId, report: &StatusReport) -> Result<Op
     }
 }
 
-fn apply(tx: &mut dyn Tx, ours: &Ours, report: &Report<'_>) -> Result<()> {
-    let Some(status) = ours.status.receipt(report.receipt) else { return Ok(()) };
+fn apply(tx: &mut dyn Tx, ours: &Ours, report: &Report<'_>) -> Result<Noted> {
+    let Some(status) = ours.status.receipt(report.receipt) else { return Ok(Noted::Kept) };
     let reached = match report.receipt {
         Receipt::Sent => 1,
         Receipt::Delivered => 2,
         Receipt::Read | Receipt::Played => 3,
         Receipt::Failed => 0,
     };
-    let p = params![ours.message, status.as_str(), report.provider_id, report.error_code, report.error, report.at, reached];
+    let p =
+        params![ours.message, status.as_str(), report.provider_id, report.error_code, report.error, report.at, reached];
     tx.execute(&APPLY, p)?;
     if ours.status == MessageStatus::Unknown {
         metrics::counter!("send_ambiguous_total", "resolved_by" => "status").increment(1);
@@ -110,12 +122,13 @@ fn apply(tx: &mut dyn Tx, ours: &Ours, report: &Report<'_>) -> Result<()> {
 }
 
 /// The message's fate is known: it leaves the outbox, and what waited behind it is due.
-fn settle(tx: &mut dyn Tx, ours: &Ours) -> Result<()> {
-    if tx.execute(&SETTLE, params![ours.message])? == 1 {
-        let now = tx.now();
-        leases::make_due(tx, ours.conversation, now)?;
+fn settle(tx: &mut dyn Tx, ours: &Ours) -> Result<Noted> {
+    if tx.execute(&SETTLE, params![ours.message])? == 0 {
+        return Ok(Noted::Kept);
     }
-    Ok(())
+    let now = tx.now();
+    leases::make_due(tx, ours.conversation, now)?;
+    Ok(Noted::Settled)
 }
 
 /// Applies what was reported before the message's provider id was known; the status that results.
@@ -146,9 +159,9 @@ pub(crate) fn apply_parked(
     Ok(ours.status)
 }
 
-/// Green API's proof that a message went through its API; whether it is new. It settles the oldest open message to that chat with that
+/// Green API's proof that a message went through its API. It settles the oldest open message to that chat with that
 /// very text whose fate is in doubt.
-pub(crate) fn own_send(tx: &mut dyn Tx, door: &Door, own: &OwnSend) -> Result<bool> {
+pub(crate) fn own_send(tx: &mut dyn Tx, door: &Door, own: &OwnSend) -> Result<Noted> {
     let now = tx.now();
     let mut found = tx.first(&BY_PROVIDER_ID, params![door.channel, &own.provider_id.0], ours)?;
     if found.is_none() {
@@ -162,15 +175,15 @@ pub(crate) fn own_send(tx: &mut dyn Tx, door: &Door, own: &OwnSend) -> Result<bo
     let (none, no_error): (Option<i64>, Option<&str>) = (None, None);
     let p = params![door.channel, &own.provider_id.0, "sent", "", message, none, no_error, own.at, now];
     if tx.execute(&KEEP, p)? == 0 {
-        return Ok(false);
+        return Ok(Noted::Duplicate);
     }
     if let Some(found) = found {
         let at = own.at.unwrap_or(now);
         let report =
             Report { receipt: Receipt::Sent, provider_id: &own.provider_id.0, error_code: None, error: None, at };
-        apply(tx, &found, &report)?;
+        return apply(tx, &found, &report);
     }
-    Ok(true)
+    Ok(Noted::Kept)
 }
 
 /// Whether a chat id (`971…@c.us`) is the recipient's.
@@ -186,4 +199,3 @@ pub fn same_chat(to: &Recipient, chat: &str) -> bool {
 pub(crate) fn is_ours(tx: &mut dyn Tx, door: &Door, id: &ProviderMessageId) -> Result<bool> {
     Ok(tx.first(&BY_PROVIDER_ID, params![door.channel, &id.0], |_| Ok(()))?.is_some())
 }
-

@@ -10,20 +10,13 @@ mod kept {
 
     static RAN: Mutex<BTreeSet<(&'static str, &'static str)>> = Mutex::new(BTreeSet::new());
 
-    const fn word(d: super::Dialect) -> &'static str {
-        match d {
-            super::Dialect::Sqlite => "sqlite",
-            super::Dialect::Postgres => "postgres",
-        }
-    }
-
     pub fn ran(d: super::Dialect, name: &'static str) {
-        RAN.lock().unwrap_or_else(PoisonError::into_inner).insert((word(d), name));
+        RAN.lock().unwrap_or_else(PoisonError::into_inner).insert((d.as_str(), name));
     }
 
     pub fn missing(d: super::Dialect, all: &[&'static str]) -> Vec<&'static str> {
         let ran = RAN.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().copied().filter(|n| !ran.contains(&(word(d), *n))).collect()
+        all.iter().copied().filter(|n| !ran.contains(&(d.as_str(), *n))).collect()
     }
 }
 

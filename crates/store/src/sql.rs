@@ -36,6 +36,15 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Its word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
     /// `text` as this database wants it: tokens replaced, and for SQLite `$1` as `?1` (SQLite numbers `$1` by first appearance).
     #[must_use]
     pub fn render(self, text: &str) -> String {
@@ -203,7 +212,17 @@ macro_rules! id_values {
     )*};
 }
 id_values!(
-    TenantId, ChannelId, ContactId, LeadId, ConversationId, MessageId, JobId, AttemptId, EventId, DeadLetterId, TaskId
+    TenantId,
+    ChannelId,
+    ContactId,
+    LeadId,
+    ConversationId,
+    MessageId,
+    JobId,
+    AttemptId,
+    EventId,
+    DeadLetterId,
+    TaskId
 );
 
 macro_rules! text_values {
@@ -351,7 +370,6 @@ pub trait Op: Send + 'static {
     /// Any error undoes everything the operation did.
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out>;
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -406,9 +406,8 @@ impl Op for Figures {
     fn run(&self, tx: &mut dyn Tx) -> Result<JobFigures> {
         let now = tx.now();
         let mut f = JobFigures::default();
-        let open = tx.first(&OPEN_JOBS, &[], |r| {
-            Ok((r.get::<i64>(0)?, r.get::<i64>(1)?, r.get::<Option<Timestamp>>(2)?))
-        })?;
+        let open =
+            tx.first(&OPEN_JOBS, &[], |r| Ok((r.get::<i64>(0)?, r.get::<i64>(1)?, r.get::<Option<Timestamp>>(2)?)))?;
         if let Some((queued, running, oldest)) = open {
             (f.queued, f.running) = (queued, running);
             f.lag_seconds = oldest.map_or(0.0, |at| now.since(at).as_secs_f64());
@@ -463,12 +462,7 @@ impl Op for OutcomeOf {
         tx.first(&OUTCOME, params![self.0], |r| {
             let status: Option<MessageStatus> = r.get(3)?;
             let body: Option<String> = r.get(4)?;
-            Ok(MessageOutcome {
-                job: r.get(0)?,
-                outcome: r.get(1)?,
-                conversation: r.get(2)?,
-                reply: status.zip(body),
-            })
+            Ok(MessageOutcome { job: r.get(0)?, outcome: r.get(1)?, conversation: r.get(2)?, reply: status.zip(body) })
         })
     }
 }

@@ -137,6 +137,12 @@ const EPOCH_MS: i64 = 1_704_067_200_000; // 2024-01-01T00:00:00Z
 const NODE_BITS: u32 = 10;
 const SEQUENCE_BITS: u32 = 12;
 
+/// The smallest id that can have been made at `at`: bounds a range of ids by time.
+#[must_use]
+pub fn first_id_of(at: Timestamp) -> i64 {
+    (at.micros() / 1000 - EPOCH_MS).max(0) << (NODE_BITS + SEQUENCE_BITS)
+}
+
 /// Makes ids that are unique in the cluster and never go back, even when the clock does.
 #[derive(Debug)]
 pub struct IdMaker {

@@ -8,6 +8,7 @@
 //! - [`states`]: the status enums and their legal moves (drawn in `docs/states.md`)
 //! - [`fault`]: every failure knows its class
 //! - [`http`]: a planned request and its answer, as values
+//! - [`problem`]: a refusal over HTTP, as a value
 //! - [`text`]: small text tools that several rooms need
 
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod http;
 pub mod ids;
 pub mod inbound;
 pub mod outbound;
+pub mod problem;
 pub mod secret;
 pub mod states;
 pub mod text;

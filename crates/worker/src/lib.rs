@@ -1,1 +1,144 @@
-//! placeholder
+//! Moves rows between stages, one conversation at a time: the only room where a store, the engine and the senders meet.
+//!
+//! - `conversation.rs`: works one leased conversation until nothing in it is due
+//! - `turn.rs`, `deliver.rs`, `reconcile.rs`: one kind of work each
+//! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
+//! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
+//! - `persist.rs`: writes that must not be lost to a database that is away for a moment
+
+mod conversation;
+mod deliver;
+mod persist;
+mod reconcile;
+mod schedule;
+mod turn;
+mod upkeep;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use egress::Egress;
+use engine::Engine;
+use store::{Claimed, Lease, Policy, Store};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use types::{ConversationId, Dice};
+
+pub use schedule::Ran;
+
+/// How the worker behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Conversations worked at once.
+    pub concurrency: usize,
+    /// Bound on the engine's decision (S2.4).
+    pub turn_timeout: Duration,
+    /// How often to look for due work although nobody called.
+    pub poll: Duration,
+    /// How often the janitor works.
+    pub janitor_every: Duration,
+    /// How long provider ids are remembered.
+    pub keep_ids: Duration,
+    /// How long recorded events are kept.
+    pub keep_events: Duration,
+    /// How long finished jobs are kept.
+    pub keep_jobs: Duration,
+    /// How often a paused channel is probed.
+    pub probe_every: Duration,
+    /// Whether message texts may be logged.
+    pub log_texts: bool,
+    /// Times and choices.
+    pub policy: Arc<Policy>,
+}
+
+/// The worker's parts, shared by its tasks.
+#[derive(Debug)]
+pub struct Worker {
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) egress: Egress,
+    pub(crate) options: Options,
+    pub(crate) owner: Arc<str>,
+    pub(crate) dice: Dice,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) free: Arc<Semaphore>,
+    pub(crate) held: Mutex<HashMap<ConversationId, Lease>>,
+    /// When the scheduler means to look again, µs; work that is due earlier calls it.
+    pub(crate) next_look: AtomicI64,
+    pub(crate) look: Notify,
+}
+
+impl Worker {
+    /// `owner` names this process in leases and is unique to it.
+    #[must_use]
+    pub fn new(store: Store, engine: Engine, egress: Egress, options: Options, owner: Arc<str>) -> Arc<Self> {
+        let free = Arc::new(Semaphore::new(options.concurrency));
+        Arc::new(Self {
+            store,
+            engine,
+            egress,
+            options,
+            owner,
+            dice: Dice::from_system(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            free,
+            held: Mutex::default(),
+            next_look: AtomicI64::new(0),
+            look: Notify::new(),
+        })
+    }
+
+    /// Starts the background parts; `queue` brings conversations that intake leased for this process.
+    pub fn start(self: &Arc<Self>, queue: mpsc::Receiver<Claimed>) {
+        self.tasks.spawn(schedule::take(Arc::clone(self), queue));
+        self.tasks.spawn(schedule::look(Arc::clone(self)));
+        self.tasks.spawn(upkeep::renew(Arc::clone(self)));
+        self.tasks.spawn(upkeep::redrive(Arc::clone(self)));
+        self.tasks.spawn(upkeep::sweep(Arc::clone(self)));
+        self.tasks.spawn(upkeep::probe(Arc::clone(self)));
+    }
+
+    /// Claims and works up to `max` conversations that are due, and reports (S2.7).
+    pub async fn run_outbound(self: &Arc<Self>, max: u32) -> store::Result<Ran> {
+        schedule::run_outbound(self, max).await
+    }
+
+    /// Stops taking work, lets what runs come to its next record, gives leases back (S2.9). Whether everything ended within `limit`.
+    pub async fn drain(&self, limit: Duration) -> bool {
+        self.stop.cancel();
+        self.tasks.close();
+        let ended = tokio::time::timeout(limit, self.tasks.wait()).await.is_ok();
+        if let Err(error) = self.store.write(store::leases::Free { owner: Some(Arc::clone(&self.owner)) }).await {
+            tracing::warn!(%error, "leases could not be given back; they end by themselves");
+        }
+        ended
+    }
+
+    pub(crate) fn hold(&self, lease: &Lease) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.conversation, lease.clone());
+    }
+
+    pub(crate) fn let_go(&self, conversation: ConversationId) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&conversation);
+    }
+
+    pub(crate) fn held(&self) -> Vec<Lease> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Makes the scheduler look at `at`, if it meant to look later.
+    pub(crate) fn look_at(&self, at: types::Timestamp) {
+        if at.micros() < self.next_look.load(Ordering::Acquire) {
+            self.look.notify_one();
+        }
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+}

@@ -19,7 +19,7 @@ use types::ids::IdMaker;
 use crate::error::{Result, StoreError};
 use crate::task::Task;
 
-pub use open::SqliteOptions;
+pub use open::{Role, SqliteOptions};
 
 /// A running embedded database.
 #[derive(Debug)]
@@ -41,13 +41,14 @@ const READERS: usize = 2;
 impl Sqlite {
     /// Opens the file, brings its schema up to date, and starts its threads.
     pub fn start(options: &SqliteOptions, clock: &SharedClock, ids: &Arc<IdMaker>) -> Result<Self> {
-        let lock = if options.read_only { None } else { Some(open::lock(&options.path)?) };
+        let server = options.role == Role::Server;
+        let lock = if server { Some(open::lock(&options.path)?) } else { None };
         let connection = open::connect(options)?;
         let context = tx::Context { clock: Arc::clone(clock), ids: Arc::clone(ids) };
-        if options.read_only {
-            crate::migrations::check(&mut tx::SqliteTx::new(&connection, &mut tx::Cache::default(), &context))?;
-        } else {
+        if server {
             open::migrate(&connection, &context)?;
+        } else {
+            crate::migrations::check(&mut tx::SqliteTx::new(&connection, &mut tx::Cache::default(), &context))?;
         }
         let (writer, write_queue) = mpsc::channel(WRITE_QUEUE);
         let (readers, read_queue) = mpsc::channel(READ_QUEUE);

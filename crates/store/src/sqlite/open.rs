@@ -8,22 +8,37 @@ use rusqlite::{Connection, OpenFlags};
 use super::tx::{Cache, Context, SqliteTx};
 use crate::error::{Result, StoreError};
 
+/// Who opens the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The one process that works it: it holds the lock, brings the schema up to date and frees what its predecessor held.
+    Server,
+    /// A command beside it, or without it: reads and writes single operations, and touches neither lock, schema nor leases.
+    Companion,
+}
+
 /// How to open the embedded database.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     /// The file; made when it does not exist.
     pub path: PathBuf,
-    /// Only look: no lock, no migration, no writing. For commands beside a running server.
-    pub read_only: bool,
+    /// Who opens it.
+    pub role: Role,
     /// At most this many 4 KiB pages (tests: a full disk); 0 for no bound.
     pub max_pages: u32,
 }
 
 impl SqliteOptions {
-    /// The file at `path`, for reading and writing.
+    /// The file at `path`, as its server.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), read_only: false, max_pages: 0 }
+        Self { path: path.into(), role: Role::Server, max_pages: 0 }
+    }
+
+    /// The file at `path`, for a command beside the server.
+    #[must_use]
+    pub fn beside(path: impl Into<PathBuf>) -> Self {
+        Self { role: Role::Companion, ..Self::at(path) }
     }
 }
 
@@ -62,10 +77,10 @@ pub(super) fn connect(options: &SqliteOptions) -> Result<Connection> {
     if rusqlite::version_number() < OLDEST {
         return Err(unusable(&options.path, format!("SQLite {} is older than 3.51.3", rusqlite::version())));
     }
-    if options.read_only {
-        return connect_reader(options);
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if options.role == Role::Server {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let fail = |e: rusqlite::Error| unusable(&options.path, e);
     let connection = Connection::open_with_flags(&options.path, flags).map_err(fail)?;
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;

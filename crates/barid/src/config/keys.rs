@@ -1,0 +1,259 @@
+//! The one table of every key. The reader takes defaults and bounds from it, `docs/config.md` is printed from it, and an unknown
+//! key is one that is not in it.
+
+use std::fmt::Write as _;
+
+use super::values::spell;
+
+/// One key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// `section.key`; lists of tables have no index here: `tenants.channels.kind`.
+    pub path: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// What holds when it is not given, as TOML.
+    pub default: Option<&'static str>,
+    /// Whether it must be given.
+    pub required: bool,
+    /// A good value, as TOML.
+    pub example: &'static str,
+    /// The kind of channel that has this key.
+    pub only: Only,
+    /// What it does, for the reference.
+    pub meaning: &'static str,
+}
+
+/// The kind of channel that has a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// All, or the key is none of a channel.
+    Any,
+    /// `kind = "meta"`
+    Meta,
+    /// `kind = "greenapi"`
+    Green,
+}
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text that is not empty.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// A value that is never shown.
+    Secret,
+    /// One or several values that are never shown.
+    Secrets,
+    /// A database URL, never shown since it may hold a password.
+    Store,
+    /// A duration, at least so many milliseconds.
+    Duration(u64),
+    /// A list of durations.
+    Durations,
+    /// A size in bytes.
+    Size,
+    /// A whole number between these two.
+    Count(u32, u32),
+    /// True or false.
+    Flag,
+    /// IP address and port.
+    Socket,
+    /// An http or https address.
+    Web,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+impl Kind {
+    /// As the reference and errors name it.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Texts => "list of texts".to_owned(),
+            Self::Secret => "secret".to_owned(),
+            Self::Secrets => "secret or list of secrets".to_owned(),
+            Self::Store => "database URL".to_owned(),
+            Self::Duration(min) if min > 1 => {
+                format!("duration, at least {}", spell(std::time::Duration::from_millis(min)))
+            }
+            Self::Duration(_) => "duration".to_owned(),
+            Self::Durations => "list of durations".to_owned(),
+            Self::Size => "size".to_owned(),
+            Self::Count(min, max) => format!("whole number, {min} to {max}"),
+            Self::Flag => "true or false".to_owned(),
+            Self::Socket => "IP address and port".to_owned(),
+            Self::Web => "http(s) address".to_owned(),
+            Self::Choice(words) => words.iter().map(|w| format!("{w:?}")).collect::<Vec<_>>().join(" or "),
+        }
+    }
+
+    /// The name in a sentence: `a duration`.
+    #[must_use]
+    pub fn phrase(self) -> String {
+        let name = self.name();
+        match self {
+            Self::Flag => name,
+            Self::Choice(_) => format!("one of {name}"),
+            Self::Socket | Self::Web => format!("an {name}"),
+            _ => format!("a {name}"),
+        }
+    }
+
+    /// Whether the value must not appear in an error.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Secrets | Self::Store)
+    }
+
+    /// Whether a list may be given.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::Texts | Self::Secrets | Self::Durations)
+    }
+}
+
+impl Key {
+    const fn new(path: &'static str, kind: Kind, meaning: &'static str) -> Self {
+        Self { path, kind, default: None, required: false, example: "", only: Only::Any, meaning }
+    }
+
+    const fn default(self, toml: &'static str) -> Self {
+        Self { default: Some(toml), example: toml, ..self }
+    }
+
+    const fn required(self, example: &'static str) -> Self {
+        Self { required: true, example, ..self }
+    }
+
+    const fn optional(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    const fn of(self, only: Only) -> Self {
+        Self { only, ..self }
+    }
+
+    /// The name of the variable that sets it; `N` stands for an index, counted from 0.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        let path = self.path.replace("tenants.channels.", "tenants.n.channels.n.");
+        let path = if path.starts_with("tenants.n") { path } else { path.replace("tenants.", "tenants.n.") };
+        format!("BARID__{}", path.to_ascii_uppercase().replace('.', "__"))
+    }
+}
+
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+
+/// Every key, in the order of the reference.
+pub const KEYS: &[Key] = &[
+    Key::new("server.listen", Kind::Socket, "Where to listen for HTTP.").default(r#""127.0.0.1:8080""#),
+    Key::new("server.public_url", Kind::Web, "Where the world reaches this server: `barid doctor` compares it with what the providers call.").optional(r#""https://bot.example.com""#),
+    Key::new("server.max_body", Kind::Size, "Largest body of a webhook; more is answered 413 (S1.5).").default(r#""3MB""#),
+    Key::new("server.max_connections", Kind::Count(1, 100_000), "Connections at a time; more wait in the system's queue (S7.4).").default("1024"),
+    Key::new("server.request_timeout", Kind::Duration(1_000), "A request that is not answered by then is cut off. `Prefer: wait` may ask for 30 s (S1.8).").default(r#""40s""#),
+    Key::new("server.header_timeout", Kind::Duration(100), "A client that has not sent its headers by then is cut off (S7.4).").default(r#""10s""#),
+    Key::new("server.unrouted", Kind::Choice(&["refuse", "store"]), "A webhook for a number that is not configured: 404, or keep it as unrouted and answer 200 (S1.5).").default(r#""refuse""#),
+    Key::new("store.url", Kind::Store, "The database: `sqlite:FILE`, or `postgres://…` for several nodes (S8).").default(r#""sqlite:barid.db""#),
+    Key::new("jobs.runner_token", Kind::Secret, "Opens `/api/jobs/*` (S2.7); without it they are closed.").optional(r#""${JOB_RUNNER_TOKEN}""#),
+    Key::new("jobs.cron_token", Kind::Secret, "Opens `/api/cron/*` (S2.7); without it they are closed.").optional(r#""${CRON_SECRET}""#),
+    Key::new("jobs.retry", Kind::Durations, "Waits before each further attempt of a failed job; after the last, it becomes a dead letter (S2.3). There is one attempt more than waits.").default(r#"["1s", "5s", "15s"]"#),
+    Key::new("jobs.workers", Kind::Count(1, 1_024), "Conversations worked at a time by this node (S2.2).").default("16"),
+    Key::new("jobs.lease", Kind::Duration(1_000), "How long a conversation stays with a worker that does not renew its lease (S2.2). Longer than `turn_timeout` and `send.timeout` together.").default(r#""2m""#),
+    Key::new("jobs.turn_timeout", Kind::Duration(100), "Longest that deciding one answer may take (S2.4).").default(r#""30s""#),
+    Key::new("jobs.poll", Kind::Duration(10), "How often to look for due work when nothing wakes the workers (S2.7).").default(r#""5s""#),
+    Key::new("jobs.redrive", Kind::Durations, "Waits before each automatic retry of a dead letter; after the last, only by hand (S2.5).").default(r#"["1m", "5m", "15m", "1h"]"#),
+    Key::new("jobs.janitor_every", Kind::Duration(100), "How often expired leases are freed, stuck conversations released and old rows trimmed (S2.6).").default(r#""5m""#),
+    Key::new("jobs.drain", Kind::Duration(0), "How long a stopping node lets running work finish (S2.9).").default(r#""30s""#),
+    Key::new("jobs.keep_ids", Kind::Duration(8 * DAY), "How long a processed message id is remembered, so that a repeat is known (S1.6). Meta repeats for 7 days.").default(r#""30d""#),
+    Key::new("jobs.keep_done_jobs", Kind::Duration(HOUR), "How long finished jobs are kept.").default(r#""7d""#),
+    Key::new("jobs.keep_events", Kind::Duration(HOUR), "How long raw events are kept.").default(r#""30d""#),
+    Key::new("send.retry", Kind::Durations, "Waits before each further attempt of a message that may still pass (S4.3).").default(r#"["1m", "5m", "15m", "1h"]"#),
+    Key::new("send.reconcile", Kind::Duration(0), "How long to wait for a trace of a Meta send whose fate is unknown (S4.4).").default(r#""60s""#),
+    Key::new("send.reconcile_greenapi", Kind::Duration(0), "The same for Green API, whose journal lags by up to two minutes (S4.4).").default(r#""180s""#),
+    Key::new("send.on_unknown", Kind::Choice(&["resend", "hold"]), "When that time ends without a trace: send once more, marked as a possible duplicate, or hold for a person (S4.4).").default(r#""resend""#),
+    Key::new("send.timeout", Kind::Duration(100), "Longest that one attempt to send may take (S2.4).").default(r#""10s""#),
+    Key::new("send.rate_meta", Kind::Count(1, 10_000), "Messages per second of each Meta number; waiting is not failing (S4.5).").default("80"),
+    Key::new("send.rate_greenapi", Kind::Count(1, 10_000), "Messages per second of each Green API instance (S4.5).").default("50"),
+    Key::new("send.mark_read", Kind::Flag, "Mark a message as read when its answer is being made (S4.7).").default("true"),
+    Key::new("send.typing", Kind::Flag, "Show \"typing\" while an answer is being made (S4.7).").default("true"),
+    Key::new("send.allow_private", Kind::Flag, "Let calls that a tenant can configure reach private and link-local addresses (S7.3).").default("false"),
+    Key::new("send.pair.every", Kind::Duration(10), "Meta's limit per recipient: one message in this time (S4.5).").default(r#""6s""#),
+    Key::new("send.pair.burst", Kind::Count(1, 10_000), "So many to one recipient may go at once (S4.5).").default("45"),
+    Key::new("log.format", Kind::Choice(&["pretty", "json"]), "For people, or one JSON object per line (S6.5).").default(r#""pretty""#),
+    Key::new("log.level", Kind::Text, "Least level shown, or a filter such as `info,store=debug`.").default(r#""info""#),
+    Key::new("log.message_text", Kind::Flag, "Log the text of messages (S6.5).").default("false"),
+    Key::new("tenants.slug", Kind::Text, "Short name in URLs, commands and logs: small letters, digits, `-`. Keep it: rows belong to it (S7.1).").required(r#""alain""#),
+    Key::new("tenants.business", Kind::Text, "The business's name, as people read it.").required(r#""Al Ain Business Center""#),
+    Key::new("tenants.assistant", Kind::Text, "The assistant's name, as people read it.").required(r#""ABCai""#),
+    Key::new("tenants.language", Kind::Text, "Language of the first greeting; afterwards the person's own is spoken.").default(r#""en""#),
+    Key::new("tenants.flow", Kind::Text, "How a conversation goes: `default`, or a TOML file (S3.1).").default(r#""default""#),
+    Key::new("tenants.services", Kind::Texts, "What the business offers, each with its other names after `|`: understood in messages, never listed in replies (S3.2).").default("[]"),
+    Key::new("tenants.region", Kind::Text, "Country (two letters) whose phone numbers need no prefix.").optional(r#""AE""#),
+    Key::new("tenants.timezone", Kind::Text, "IANA name of the business's time zone.").default(r#""UTC""#),
+    Key::new("tenants.pause", Kind::Duration(1_000), "How long a person's own reply pauses the assistant (S3.10).").default(r#""2h""#),
+    Key::new("tenants.groups", Kind::Choice(&["ignore", "answer"]), "Whether the assistant answers in groups.").default(r#""ignore""#),
+    Key::new("tenants.channels.kind", Kind::Choice(&["meta", "greenapi"]), "The provider.").required(r#""meta""#),
+    Key::new("tenants.channels.phone_number_id", Kind::Text, "The number's id at Meta (not the number).").required(r#""105500000000001""#).of(Only::Meta),
+    Key::new("tenants.channels.verify_token", Kind::Secret, "What Meta says in the verification handshake (S1.1).").required(r#""${META_VERIFY_TOKEN}""#).of(Only::Meta),
+    Key::new("tenants.channels.app_secret", Kind::Secrets, "Key of the webhook signature; a list while one is being rotated (S1.1).").required(r#""${META_APP_SECRET}""#).of(Only::Meta),
+    Key::new("tenants.channels.access_token", Kind::Secret, "Token for sending.").required(r#""${META_ACCESS_TOKEN}""#).of(Only::Meta),
+    Key::new("tenants.channels.api_base", Kind::Web, "Address of the Graph API.").default(r#""https://graph.facebook.com""#).of(Only::Meta),
+    Key::new("tenants.channels.api_version", Kind::Text, "Version of the Graph API.").default(r#""v25.0""#).of(Only::Meta),
+    Key::new("tenants.channels.template", Kind::Text, "Name of the approved template that is sent instead of text outside the 24-hour window (S4.7).").optional(r#""follow_up""#).of(Only::Meta),
+    Key::new("tenants.channels.template_language", Kind::Text, "Language code of that template.").default(r#""en""#).of(Only::Meta),
+    Key::new("tenants.channels.instance", Kind::Text, "`idInstance` at Green API.").required(r#""1101000001""#).of(Only::Green),
+    Key::new("tenants.channels.api_token", Kind::Secret, "`apiTokenInstance` at Green API, for sending.").required(r#""${GREEN_API_TOKEN}""#).of(Only::Green),
+    Key::new("tenants.channels.webhook_token", Kind::Secret, "What Green API puts into `Authorization` of its webhooks: its setting `webhookUrlToken` (S1.2).").required(r#""${GREEN_WEBHOOK_TOKEN}""#).of(Only::Green),
+    Key::new("tenants.channels.api_base", Kind::Web, "Address of Green API; some instances have a host of their own.").default(r#""https://api.green-api.com""#).of(Only::Green),
+    Key::new("tenants.channels.rate", Kind::Count(1, 10_000), "Messages per second of this channel, in place of `send.rate_meta` or `send.rate_greenapi` (S4.5).").optional("80"),
+];
+
+const OPENING: &str = "# Configuration
+
+Barid reads `barid.toml` (`--config FILE` for another). Every key can also be given as an environment variable, which wins over the
+file: `BARID__`, then the key's way in capitals, joined by two underscores, lists counted from 0
+(`BARID__TENANTS__0__CHANNELS__1__API_TOKEN`). A list in one variable is separated by commas (`BARID__JOBS__RETRY=1s,5s`).
+
+`${NAME}` in any text of the file stands for that variable (`$${` for a plain `${`), and a secret may be `{ file = \"…\" }`: the file's content,
+without the line end (`…__API_TOKEN__FILE` as a variable). Text from an environment variable is taken as it is.
+
+Durations are `250ms`, `1s`, `5m`, `2h`, `30d`, or sums (`1h30m`); sizes are `512KB`, `3MB` (1 KB is 1024 bytes). A path is relative to the
+configuration file, or to the working directory when it comes from a variable.
+
+`barid check` names every mistake at once, each with its line and its mend. An unknown key is a mistake.
+
+This page is printed from the table in `crates/barid/src/config/keys.rs`: `cargo xtask docs`.
+";
+
+/// The reference, `docs/config.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut out = OPENING.to_owned();
+    let mut section = "";
+    for key in KEYS {
+        let (here, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+        if here != section {
+            section = here;
+            let title = if here.starts_with("tenants") { format!("[[{here}]]") } else { format!("[{here}]") };
+            let _ =
+                write!(out, "\n## `{title}`\n\n| key | type | default | meaning | variable |\n|---|---|---|---|---|\n");
+        }
+        let only = match key.only {
+            Only::Any => "",
+            Only::Meta => " (meta)",
+            Only::Green => " (greenapi)",
+        };
+        let default = match (key.default, key.required) {
+            (Some(toml), _) => format!("`{toml}`"),
+            (None, true) => format!("required, e.g. `{}`", key.example),
+            (None, false) => format!("none, e.g. `{}`", key.example),
+        };
+        let (kind, meaning) = (key.kind.name(), key.meaning.replace('|', "\\|"));
+        let _ = writeln!(out, "| `{name}`{only} | {kind} | {default} | {meaning} | `{}` |", key.variable());
+    }
+    out
+}

@@ -1,0 +1,300 @@
+//! From file and environment to [`Config`], or to every mistake at once.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::check;
+use super::keys::Only;
+use super::read::{Context, Reader};
+use super::report::{Mistake, Place, Report};
+use super::tree::{self, Entry, Value};
+use super::{
+    Channel, Config, Flow, Green, Groups, Jobs, Log, LogFormat, Meta, OnUnknown, PairLimit, Send, Server, Store,
+    StoreUrl, Template, Tenant, Unrouted,
+};
+use types::Secret;
+
+/// Reads `path` (none: no file) with `env` over it. `env` is also where `${NAME}` looks.
+///
+/// # Errors
+/// Every mistake there is, in the order of the file; never just the first.
+pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Config, Vec<Mistake>> {
+    let Some(path) = path else { return load_text("", "barid.toml", Path::new(""), env) };
+    let name = path.display().to_string();
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    match std::fs::read(path).map(String::from_utf8) {
+        Ok(Ok(text)) => load_text(&text, &name, folder, env),
+        Ok(Err(_)) => Err(vec![whole_file(name, "is not UTF-8", "save the file as UTF-8")]),
+        Err(why) => Err(vec![whole_file(
+            name,
+            &format!("cannot be read: {why}"),
+            "create it (docs/config.md), or name another with --config FILE",
+        )]),
+    }
+}
+
+fn whole_file(file: String, what: &str, mend: &str) -> Mistake {
+    Mistake { file, line: None, column: None, key: String::new(), what: what.to_owned(), mend: mend.to_owned() }
+}
+
+/// As [`load`], from a text: `name` stands in mistakes, and relative paths begin at `folder`.
+///
+/// # Errors
+/// Every mistake there is, in the order of the file.
+pub fn load_text(
+    text: &str,
+    name: &str,
+    folder: &Path,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<Config, Vec<Mistake>> {
+    let mut report = Report::new(name);
+    let mut variables: Vec<(String, String)> = env.collect();
+    variables.sort();
+    let mut root = tree::parse(text.trim_start_matches('\u{feff}'), &mut report);
+    tree::overlay(&mut root, &variables, &mut report);
+    check::shape(&root, &mut report);
+    let cx = Context { env: variables.into_iter().collect(), folder: folder.to_owned(), report: RefCell::new(report) };
+
+    let server = server(&Reader::top(&cx, &root, "server"));
+    let store = store(&Reader::top(&cx, &root, "store"));
+    let jobs = jobs(&Reader::top(&cx, &root, "jobs"));
+    let send = send(&Reader::top(&cx, &root, "send"), &Reader::top(&cx, &root, "send.pair"));
+    let log = log(&Reader::top(&cx, &root, "log"));
+    let rates = send.as_ref().map_or((1, 1), |s| (s.rate_meta, s.rate_greenapi));
+    let tenants: Vec<Option<Tenant>> =
+        tables(&root, "tenants").map(|(entries, at)| tenant(&cx, entries, at, rates)).collect();
+    check::cross(&cx, &root);
+
+    let mut report = cx.report.into_inner();
+    report.sort();
+    if !report.mistakes.is_empty() {
+        return Err(report.mistakes);
+    }
+    let config = |warnings| {
+        let tenants = tenants.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(Config { server: server?, store: store?, jobs: jobs?, send: send?, log: log?, tenants, warnings })
+    };
+    let name = name.to_owned();
+    config(report.warnings)
+        .ok_or_else(|| vec![whole_file(name, "was refused without a reason", "report this as a defect of Barid")])
+}
+
+/// The tables of a list, each with its place.
+pub(super) fn tables<'a>(entries: &'a [Entry], key: &str) -> impl Iterator<Item = (&'a [Entry], Place)> + use<'a> {
+    let items = entries.iter().find(|e| e.key == key).map(|e| &e.node.value);
+    let items: &[tree::Node] = if let Some(Value::List(items)) = items { items } else { &[] };
+    items.iter().filter_map(|node| match &node.value {
+        Value::Table(entries) => Some((entries.as_slice(), node.at.clone())),
+        _ => None,
+    })
+}
+
+fn server(r: &Reader<'_>) -> Option<Server> {
+    let listen = r.socket("listen");
+    let public_url = r.given("public_url").map(|_| r.web("public_url"));
+    let max_body = r.size("max_body");
+    let max_connections = r.count("max_connections");
+    let request_timeout = r.duration("request_timeout");
+    let header_timeout = r.duration("header_timeout");
+    let unrouted = r.choice("unrouted", &[("refuse", Unrouted::Refuse), ("store", Unrouted::Store)]);
+    Some(Server {
+        listen: listen?,
+        public_url: optional(public_url)?,
+        max_body: max_body?,
+        max_connections: max_connections? as usize,
+        request_timeout: request_timeout?,
+        header_timeout: header_timeout?,
+        unrouted: unrouted?,
+    })
+}
+
+/// Given and wrong is `None`, not given is `Some(None)`.
+fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        None => Some(None),
+        Some(value) => value.map(Some),
+    }
+}
+
+fn store(r: &Reader<'_>) -> Option<Store> {
+    let url = r.secret("url")?;
+    let at = r.place_of("url");
+    let text = url.expose();
+    let refuse = |what: &str| {
+        r.mistake(
+            &at,
+            "url",
+            what,
+            "write url = \"sqlite:barid.db\" or url = \"postgres://user:password@host/database\"",
+        );
+        None
+    };
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Some(Store { url: StoreUrl::Postgres(Secret::new(text)) });
+    }
+    let Some(file) = text.strip_prefix("sqlite:") else { return refuse("names neither sqlite: nor postgres://") };
+    let file = file.strip_prefix("//").unwrap_or(file);
+    if file.is_empty() || file.contains('?') {
+        return refuse("names no file");
+    }
+    if file.contains(":memory:") {
+        return refuse("is a database in memory, which would lose what was accepted");
+    }
+    Some(Store { url: StoreUrl::Sqlite(r.resolve(file, &at)) })
+}
+
+fn jobs(r: &Reader<'_>) -> Option<Jobs> {
+    let runner_token = r.given("runner_token").map(|_| r.secret("runner_token"));
+    let cron_token = r.given("cron_token").map(|_| r.secret("cron_token"));
+    let retry = r.durations("retry");
+    let redrive = r.durations("redrive");
+    let workers = r.count("workers");
+    let spans =
+        ["lease", "turn_timeout", "poll", "janitor_every", "drain", "keep_ids", "keep_done_jobs", "keep_events"];
+    let [lease, turn_timeout, poll, janitor_every, drain, keep_ids, keep_done_jobs, keep_events] =
+        spans.map(|key| r.duration(key));
+    let retry = retry?;
+    Some(Jobs {
+        runner_token: optional(runner_token)?,
+        cron_token: optional(cron_token)?,
+        max_attempts: u32::try_from(retry.len()).unwrap_or(u32::MAX).saturating_add(1),
+        retry,
+        workers: workers? as usize,
+        lease: lease?,
+        turn_timeout: turn_timeout?,
+        poll: poll?,
+        redrive: redrive?,
+        janitor_every: janitor_every?,
+        drain: drain?,
+        keep_ids: keep_ids?,
+        keep_done_jobs: keep_done_jobs?,
+        keep_events: keep_events?,
+    })
+}
+
+fn send(r: &Reader<'_>, pair: &Reader<'_>) -> Option<Send> {
+    let retry = r.durations("retry");
+    let [reconcile, reconcile_greenapi, timeout]: [Option<Duration>; 3] =
+        ["reconcile", "reconcile_greenapi", "timeout"].map(|key| r.duration(key));
+    let on_unknown = r.choice("on_unknown", &[("resend", OnUnknown::Resend), ("hold", OnUnknown::Hold)]);
+    let [rate_meta, rate_greenapi] = ["rate_meta", "rate_greenapi"].map(|key| r.count(key));
+    let [mark_read, typing, allow_private] = ["mark_read", "typing", "allow_private"].map(|key| r.flag(key));
+    let (every, burst) = (pair.duration("every"), pair.count("burst"));
+    Some(Send {
+        retry: retry?,
+        reconcile: reconcile?,
+        reconcile_greenapi: reconcile_greenapi?,
+        on_unknown: on_unknown?,
+        timeout: timeout?,
+        rate_meta: rate_meta?,
+        rate_greenapi: rate_greenapi?,
+        pair: PairLimit { every: every?, burst: burst? },
+        mark_read: mark_read?,
+        typing: typing?,
+        allow_private: allow_private?,
+    })
+}
+
+fn log(r: &Reader<'_>) -> Option<Log> {
+    let format = r.choice("format", &[("pretty", LogFormat::Pretty), ("json", LogFormat::Json)]);
+    let level = r.text_that("level", check::log_filter, "\"info\"");
+    let message_text = r.flag("message_text");
+    Some(Log { format: format?, level: level?, message_text: message_text? })
+}
+
+fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Option<Tenant> {
+    let r = Reader::new(cx, "tenants", entries, at);
+    let slug = r.text_that("slug", check::slug, "\"alain\"");
+    let business = r.text("business");
+    let assistant = r.text("assistant");
+    let language = r.text_that("language", check::language, "\"en\"");
+    let flow = flow(&r);
+    let services = r.texts("services");
+    let region = r.given("region").map(|_| r.text_that("region", check::region, "\"AE\""));
+    let timezone = r.text_that("timezone", check::timezone, "\"Asia/Dubai\"");
+    let pause = r.duration("pause");
+    let groups = r.choice("groups", &[("ignore", Groups::Ignore), ("answer", Groups::Answer)]);
+    let channels: Vec<Option<Channel>> =
+        tables(entries, "channels").map(|(entries, at)| channel(cx, entries, at, rates)).collect();
+    Some(Tenant {
+        slug: slug?,
+        business: business?,
+        assistant: assistant?,
+        language: language?,
+        flow: flow?,
+        services: services?,
+        region: optional(region)?,
+        timezone: timezone?,
+        pause: pause?,
+        groups: groups?,
+        channels: channels.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn flow(r: &Reader<'_>) -> Option<Flow> {
+    let name = r.text("flow")?;
+    if name == "default" {
+        return Some(Flow::Default);
+    }
+    let at = r.place_of("flow");
+    let path: PathBuf = r.resolve(&name, &at);
+    if !path.is_file() {
+        r.mistake(
+            &at,
+            "flow",
+            format!("there is no file {}", path.display()),
+            "write flow = \"default\", or the path of a flow file",
+        );
+        return None;
+    }
+    Some(Flow::File(path))
+}
+
+fn channel(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Option<Channel> {
+    let r = Reader::new(cx, "tenants.channels", entries, at);
+    let only = r.choice("kind", &[("meta", Only::Meta), ("greenapi", Only::Green)])?;
+    let r = r.of(only);
+    match only {
+        Only::Meta | Only::Any => meta(&r, rates.0).map(Channel::Meta),
+        Only::Green => green(&r, rates.1).map(Channel::Green),
+    }
+}
+
+fn meta(r: &Reader<'_>, rate: u32) -> Option<Meta> {
+    let phone_number_id = r.text_that("phone_number_id", check::digits, "\"105500000000001\"");
+    let verify_token = r.secret("verify_token");
+    let app_secrets = r.secrets("app_secret");
+    let access_token = r.secret("access_token");
+    let api_base = r.web("api_base");
+    let api_version = r.text_that("api_version", check::graph_version, "\"v25.0\"");
+    let own_rate = r.given("rate").map(|_| r.count("rate"));
+    let template = r.given("template").map(|_| r.text("template"));
+    let language = r.text("template_language");
+    let name = optional(template)?;
+    Some(Meta {
+        phone_number_id: phone_number_id?,
+        verify_token: verify_token?,
+        app_secrets: app_secrets?,
+        access_token: access_token?,
+        api_base: api_base?,
+        api_version: api_version?,
+        rate: optional(own_rate)?.unwrap_or(rate),
+        template: name.zip(language).map(|(name, language)| Template { name, language }),
+    })
+}
+
+fn green(r: &Reader<'_>, rate: u32) -> Option<Green> {
+    let instance = r.text_that("instance", check::digits, "\"1101000001\"");
+    let api_token = r.secret("api_token");
+    let webhook_token = r.secret("webhook_token");
+    let api_base = r.web("api_base");
+    let own_rate = r.given("rate").map(|_| r.count("rate"));
+    Some(Green {
+        instance: instance?,
+        api_token: api_token?,
+        webhook_token: webhook_token?,
+        api_base: api_base?,
+        rate: optional(own_rate)?.unwrap_or(rate),
+    })
+}

@@ -1,0 +1,50 @@
+//! Works one leased conversation: one piece after the other under the same lease, until nothing in it is due (S2.2).
+
+use std::sync::Arc;
+
+use store::{Claimed, Lease, Next, Snapshot, Work};
+use tokio::sync::OwnedSemaphorePermit;
+use types::ConversationId;
+
+use crate::{Worker, deliver, reconcile, turn};
+
+/// What every piece of work is given.
+pub(crate) struct Held {
+    pub lease: Lease,
+    pub snapshot: Snapshot,
+    /// A token of the throttle was taken for the next delivery already.
+    pub admitted: bool,
+}
+
+/// Lets go of the conversation in memory however the work ends, a panic included.
+struct Guard<'a>(&'a Worker, ConversationId);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.let_go(self.1);
+    }
+}
+
+/// Works `claimed` to its end. The permit is this node's room for one conversation.
+pub(crate) async fn work(worker: Arc<Worker>, claimed: Claimed, _permit: OwnedSemaphorePermit) {
+    worker.hold(&claimed.lease);
+    let _guard = Guard(&worker, claimed.lease.conversation);
+    let mut held = Held { lease: claimed.lease, snapshot: claimed.snapshot, admitted: false };
+    let mut work = claimed.work;
+    loop {
+        let next = match work {
+            Work::Turn(turn) => turn::run(&worker, &mut held, turn).await,
+            Work::Deliver(deliver) => deliver::run(&worker, &mut held, deliver).await,
+            Work::Reconcile(deliver) => reconcile::run(&worker, &mut held, deliver).await,
+        };
+        match next {
+            Some(Next::Work(more)) => work = more,
+            Some(Next::Wait(Some(at))) => {
+                worker.look_at(at);
+                return;
+            }
+            // Nothing more; or nothing could be recorded, and whoever claims the conversation next finds what is due.
+            Some(Next::Wait(None)) | None => return,
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! A turn: the engine decides, and reply, state and finished job are saved in one transaction, before anything is sent (promise 3).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use engine::{Decision, Memory, Suppression};
+use futures_util::FutureExt;
+use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
+use store::{Next, Turn};
+use types::Fault;
+use types::clock::Stopwatch;
+use types::outbound::OutboundContent;
+use types::states::ConversationState;
+
+use crate::Worker;
+use crate::conversation::Held;
+use crate::persist::persist;
+
+/// The longest text that every provider takes in one message (PROTOCOL.md, 2).
+const LONGEST_TEXT: usize = 4096;
+
+/// Works one turn; what follows it.
+pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Option<Next> {
+    let watch = Stopwatch::start();
+    let finish = match decide(worker, held, &turn).await {
+        Ok(finish) => finish,
+        Err((fault, error)) => return fail(worker, held, turn, fault, error).await,
+    };
+    fail::fail_point!("worker.decided");
+    let replies = !finish.replies.is_empty();
+    let hold = if replies { worker.egress.admit(held.snapshot.channel, &held.snapshot.recipient).err() } else { None };
+    let (message, request) = (turn.message, turn.request_id.clone());
+    let (state, memory, outcome) = (finish.state.as_ref().map(|(s, _)| *s), finish.memory.clone(), finish.outcome);
+    let op = FinishTurn {
+        lease: held.lease.clone(),
+        snapshot: held.snapshot.clone(),
+        turn,
+        finish,
+        hold,
+        stop: worker.stopping(),
+        policy: Arc::clone(&worker.options.policy),
+    };
+    let after = persist(worker, op, "a turn").await?;
+    fail::fail_point!("worker.turn_saved");
+    held.admitted = replies && hold.is_none();
+    held.snapshot.state = state.unwrap_or(held.snapshot.state);
+    held.snapshot.memory = memory.or_else(|| held.snapshot.memory.take());
+    metrics::histogram!("message_processing_seconds").record(watch.elapsed().as_secs_f64());
+    tracing::info!(request_id = %request, inbound_message_id = %message, conversation_id = %held.lease.conversation,
+        outcome, reply = after.saved.map(|m| m.0), "turn finished");
+    if after.saved.is_none() {
+        worker.store.hub().settled(message);
+    }
+    Some(after.next)
+}
+
+async fn fail(worker: &Arc<Worker>, held: &Held, turn: Turn, fault: Fault, error: String) -> Option<Next> {
+    tracing::warn!(request_id = %turn.request_id, inbound_message_id = %turn.message, conversation_id = %held.lease.conversation,
+        attempt = turn.attempt, fault = fault.as_str(), error, "turn failed");
+    let pause = worker.options.policy.job_retry.first().copied().unwrap_or_default();
+    let op = FailTurn {
+        lease: held.lease.clone(),
+        turn,
+        fault,
+        error,
+        jitter: worker.dice.jitter(pause).saturating_sub(pause),
+        stop: worker.stopping(),
+        policy: Arc::clone(&worker.options.policy),
+    };
+    Some(persist(worker, op, "a failed turn").await?.next)
+}
+
+/// What the turn comes to. A hang, a panic and an unreadable memory are failures of this attempt, not of the process.
+async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fault, String)> {
+    let now = worker.store.clock().now();
+    let s = &held.snapshot;
+    if !store::inbox::answers(s.state, s.state_until, now) {
+        return Ok(Finish { outcome: s.state.as_str(), ..Finish::default() });
+    }
+    let memory: Memory = match &s.memory {
+        None => Memory::default(),
+        Some(json) => serde_json::from_str(json)
+            .map_err(|e| (Fault::Bug, format!("the conversation's memory cannot be read: {e}")))?,
+    };
+    worker.acknowledge(held, turn);
+    let request = engine::Turn {
+        tenant: s.tenant,
+        now,
+        message: turn.content.clone(),
+        memory,
+        profile_name: s.profile_name.clone(),
+    };
+    fail::fail_point!("worker.deciding");
+    let deciding = AssertUnwindSafe(worker.engine.decide(&request)).catch_unwind();
+    match tokio::time::timeout(worker.options.turn_timeout, deciding).await {
+        Ok(Ok(decision)) => finish(held, turn, decision),
+        Ok(Err(_)) => Err((Fault::Bug, "the engine panicked at this message".to_owned())),
+        Err(_) => {
+            let limit = worker.options.turn_timeout.as_secs();
+            Err((Fault::Transient, format!("no decision within {limit} s")))
+        }
+    }
+}
+
+impl Worker {
+    /// Marks the message as read beside the work, where configured: a courtesy that nothing waits for.
+    fn acknowledge(self: &Worker, held: &Held, turn: &Turn) {
+        if turn.attempt > 1 || !self.egress.acknowledges(held.snapshot.channel) {
+            return;
+        }
+        let courtesy =
+            self.egress.acknowledge(held.snapshot.channel, held.snapshot.recipient.clone(), turn.provider_id.clone());
+        self.tasks.spawn(courtesy);
+    }
+}
+
+fn finish(held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault, String)> {
+    if decision.sanitized > 0 {
+        metrics::counter!("outbound_sanitized_total").increment(u64::from(decision.sanitized));
+        tracing::info!(inbound_message_id = %turn.message, removed = decision.sanitized, "a list of services was taken out of the reply");
+    }
+    metrics::counter!("ai_intent_detected_total", "intent" => decision.intent.as_str()).increment(1);
+    for (step, found) in &decision.steps {
+        tracing::debug!(inbound_message_id = %turn.message, step, found, "pipeline");
+    }
+    let opted_out = decision.suppress.map(|s| s == Suppression::OptOut);
+    // Somebody who opted out hears nothing but the confirmation of a change of mind.
+    if held.snapshot.state == ConversationState::OptedOut && opted_out != Some(false) {
+        return Ok(Finish { outcome: "opted_out", ..Finish::default() });
+    }
+    let memory = serde_json::to_string(&decision.memory)
+        .map_err(|e| (Fault::Bug, format!("the conversation's memory cannot be written: {e}")))?;
+    let state = next_state(held.snapshot.state, opted_out, decision.handover.as_ref().map(|h| h.reason.as_str()));
+    let notice = decision.handover.as_ref().map(|h| {
+        let known: Vec<_> = decision.fields.iter().map(|(k, v)| format!("{k}: {v}")).collect();
+        (format!("A lead needs a person ({})", h.reason.replace('_', " ")), known.join("\n"))
+    });
+    let replies = decision.reply.map_or_else(Vec::new, |reply| {
+        split(&reply.text)
+            .enumerate()
+            .map(|(n, part)| Reply {
+                key: if n == 0 { reply.key.clone() } else { format!("{}.{}", reply.key, n + 1) },
+                content: OutboundContent::Text { body: part.to_owned() },
+                quotes: None,
+            })
+            .collect()
+    });
+    let outcome = if replies.is_empty() { "nothing_to_say" } else { "replied" };
+    Ok(Finish { replies, memory: Some(memory), fields: decision.fields, state, opted_out, outcome, notice })
+}
+
+fn next_state(
+    now: ConversationState,
+    opted_out: Option<bool>,
+    handover: Option<&str>,
+) -> Option<(ConversationState, String)> {
+    let to = match (opted_out, handover) {
+        (Some(true), _) => (ConversationState::OptedOut, "the contact opted out".to_owned()),
+        (Some(false), _) => (ConversationState::Active, "the contact opted in again".to_owned()),
+        (None, Some(reason)) => (ConversationState::HandedOver, reason.to_owned()),
+        (None, None) if now == ConversationState::Paused => (ConversationState::Active, "the pause ended".to_owned()),
+        (None, None) => return None,
+    };
+    (to.0 != now).then_some(to)
+}
+
+/// Parts of at most [`LONGEST_TEXT`] characters, cut at the last line end or space before the limit.
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let part = types::text::preview(rest, LONGEST_TEXT);
+        let part = if part.len() == rest.len() {
+            part
+        } else {
+            let cut = part.rfind('\n').or_else(|| part.rfind(' ')).filter(|at| *at > 0).unwrap_or(part.len());
+            &rest[..cut]
+        };
+        rest = rest[part.len()..].trim_start();
+        Some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_at_words_and_nothing_is_lost() {
+        let text = "word ".repeat(2000);
+        let parts: Vec<_> = split(text.trim()).collect();
+        assert!(parts.len() > 1 && parts.iter().all(|p| p.chars().count() <= LONGEST_TEXT));
+        assert_eq!(parts.join(" "), text.trim());
+        let arabic = "ا".repeat(5000);
+        assert_eq!(split(&arabic).map(|p| p.chars().count()).collect::<Vec<_>>(), [4096, 904]);
+    }
+
+    #[test]
+    fn opting_out_wins_over_everything_and_only_start_ends_it() {
+        use ConversationState::{Active, HandedOver, OptedOut, Paused};
+        assert_eq!(next_state(Active, Some(true), Some("quotation")).map(|s| s.0), Some(OptedOut));
+        assert_eq!(next_state(OptedOut, Some(false), None).map(|s| s.0), Some(Active));
+        assert_eq!(next_state(Active, None, Some("quotation")).map(|s| s.0), Some(HandedOver));
+        assert_eq!(next_state(HandedOver, None, Some("quotation")), None);
+        assert_eq!(next_state(Paused, None, None).map(|s| s.0), Some(Active));
+    }
+}
