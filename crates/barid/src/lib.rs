@@ -1,5 +1,15 @@
-//! What the binary is made of, as a library so that tests reach it.
+//! What the binary is made of, as a library so that tests and benchmarks reach it.
 //!
 //! - [`config`]: `barid.toml` and its environment
+//! - [`wire`]: where everything meets: configuration in, running engine out
+//! - [`serve`]: sockets, limits on slow and many clients, the drain
+//! - [`telemetry`]: logs and metrics
+//! - [`cli`]: one file per command
+//! - [`killpoints`]: places where the crash tests end the process
 
+pub mod cli;
 pub mod config;
+pub mod killpoints;
+pub mod serve;
+pub mod telemetry;
+pub mod wire;

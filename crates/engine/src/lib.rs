@@ -1,1 +1,75 @@
-//! placeholder
+//! The engine decides what to answer. Values in, values out: it knows no database and no network.
+//!
+//! - [`turn`]: [`Turn`] in, [`Decision`] out, and the [`Memory`] between
+//! - [`understand`]: what a message means (intent, entities, STOP)
+//! - [`flow`]: a conversation's course as data (S3.1)
+//! - `decide`: from both to a reply
+//! - [`guard()`]: no reply lists the services (S3.2)
+//! - `language`, `text`: which language a message speaks; folding and tokens
+
+mod decide;
+pub mod flow;
+mod guard;
+mod language;
+mod text;
+pub mod turn;
+pub mod understand;
+
+use std::collections::HashMap;
+
+use types::TenantId;
+
+pub use flow::{Flow, FlowError};
+pub use guard::{Guarded, guard};
+pub use language::Language;
+pub use turn::{Decision, Handover, Memory, Reply, Suppression, TenantBrain, Turn};
+pub use understand::{Intent, Slot, Understanding};
+
+/// The engine cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A built-in word list is broken.
+    #[error("the built-in word lists cannot be read: {0}")]
+    Lexicon(String),
+    /// A tenant's phone region is no country.
+    #[error("{0:?} is no country: write the ISO code of the region of phone numbers, for example AE")]
+    Region(String),
+    /// Two tenants share an id.
+    #[error("tenant {0} is given twice: each id may stand once")]
+    TenantTwice(TenantId),
+}
+
+/// Decides. Made once, then shared: all its methods take `&self`.
+#[derive(Debug)]
+pub struct Engine {
+    reader: understand::Reader,
+    brains: HashMap<TenantId, decide::Brain>,
+}
+
+impl Engine {
+    /// Compiles everything that decisions need (some ten milliseconds).
+    ///
+    /// # Errors
+    /// [`EngineError`] when a tenant's region is no country or an id stands twice.
+    pub fn new(tenants: Vec<TenantBrain>) -> Result<Self, EngineError> {
+        let reader = understand::Reader::new()?;
+        let mut brains = HashMap::with_capacity(tenants.len());
+        for tenant in tenants {
+            let id = tenant.id;
+            if brains.insert(id, decide::Brain::new(tenant)?).is_some() {
+                return Err(EngineError::TenantTwice(id));
+            }
+        }
+        Ok(Self { reader, brains })
+    }
+
+    /// What to do about a message. Never fails: a lead always gets an answer; of a tenant it does not know it says so in the steps and
+    /// calls a person.
+    #[expect(clippy::unused_async, reason = "agents will wait for models here; the worker's call stays the same")]
+    pub async fn decide(&self, turn: &Turn) -> Decision {
+        match self.brains.get(&turn.tenant) {
+            Some(brain) => brain.decide(&self.reader, turn),
+            None => decide::without_tenant(turn),
+        }
+    }
+}

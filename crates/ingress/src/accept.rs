@@ -1,5 +1,7 @@
 //! The way both providers share: read a bounded body, commit, hand new work to the worker, and only then answer 200.
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use channels::NotJson;
@@ -153,9 +155,11 @@ pub(crate) async fn store(intake: &Intake, request: &Request, arrivals: Vec<Arri
         None => Vec::new(),
     };
     let room = intake.handoff.as_ref().filter(|_| !places.is_empty()).map(|h| (h.owner.clone(), places.len()));
-    let doors = arrivals.iter().find_map(|a| a.door.as_ref()).map(|d| d.tenant);
+    // One body may hold several tenants' messages; as a rule it holds one's.
+    let slug = arrivals.iter().find_map(|a| a.door.as_ref()).map(|d| Arc::clone(&d.slug)).unwrap_or_default();
     let accept = Accept { arrivals, request_id: request.id.clone(), room, policy: intake.options.policy.clone() };
     let mut accepted = intake.store.write(accept).await.map_err(|e| unavailable(&e))?;
+    fail::fail_point!("ingress.accepted");
     let told = request
         .wait
         .and_then(|_| accepted.messages.iter().find(|m| m.job))
@@ -166,16 +170,16 @@ pub(crate) async fn store(intake: &Intake, request: &Request, arrivals: Vec<Arri
     if accepted.waiting {
         intake.store.hub().wake();
     }
-    count(request, &accepted, doors.map_or(0, |t| t.0));
+    count(request, &accepted, &slug);
     if let (Some(limit), Some((message, conversation, told))) = (request.wait, told) {
         return Ok(wait::answer(&intake.store, message, conversation, told, limit).await);
     }
     Ok(queued(request, &accepted))
 }
 
-fn count(request: &Request, accepted: &Accepted, tenant: i64) {
+fn count(request: &Request, accepted: &Accepted, tenant: &Arc<str>) {
     for message in &accepted.messages {
-        metrics::counter!("whatsapp_messages_received_total", "tenant" => tenant.to_string(), "channel" => request.channel,
+        metrics::counter!("whatsapp_messages_received_total", "tenant" => Arc::clone(tenant), "channel" => request.channel,
             "type" => message.kind)
         .increment(1);
         tracing::info!(request_id = %request.id, inbound_message_id = %message.message, conversation_id = %message.conversation,

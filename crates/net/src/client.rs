@@ -91,9 +91,11 @@ impl Client {
         }
         .timeout(timeout);
         if let Some(authorization) = &plan.authorization {
-            let mut value = reqwest::header::HeaderValue::from_str(authorization.expose()).map_err(|_| {
-                NoAnswer::NotSent { host: host.clone(), why: "the configured token holds characters that no header can".into() }
-            })?;
+            let mut value =
+                reqwest::header::HeaderValue::from_str(authorization.expose()).map_err(|_| NoAnswer::NotSent {
+                    host: host.clone(),
+                    why: "the configured token holds characters that no header can".into(),
+                })?;
             value.set_sensitive(true);
             request = request.header(reqwest::header::AUTHORIZATION, value);
         }

@@ -50,6 +50,8 @@ pub struct Door {
     pub channel: ChannelId,
     /// Of which provider: `meta` or `greenapi`.
     pub kind: &'static str,
+    /// The tenant's short name, for metrics and logs.
+    pub slug: std::sync::Arc<str>,
 }
 
 /// An open conversation as it stands before a message is added.

@@ -48,8 +48,6 @@ pub struct Options {
     pub keep_jobs: Duration,
     /// How often a paused channel is probed.
     pub probe_every: Duration,
-    /// Whether message texts may be logged.
-    pub log_texts: bool,
     /// Times and choices.
     pub policy: Arc<Policy>,
 }

@@ -161,7 +161,7 @@ pub const KEYS: &[Key] = &[
     Key::new("jobs.runner_token", Kind::Secret, "Opens `/api/jobs/*` (S2.7); without it they are closed.").optional(r#""${JOB_RUNNER_TOKEN}""#),
     Key::new("jobs.cron_token", Kind::Secret, "Opens `/api/cron/*` (S2.7); without it they are closed.").optional(r#""${CRON_SECRET}""#),
     Key::new("jobs.retry", Kind::Durations, "Waits before each further attempt of a failed job; after the last, it becomes a dead letter (S2.3). There is one attempt more than waits.").default(r#"["1s", "5s", "15s"]"#),
-    Key::new("jobs.workers", Kind::Count(1, 1_024), "Conversations worked at a time by this node (S2.2).").default("16"),
+    Key::new("jobs.workers", Kind::Count(1, 1_024), "Conversations worked at a time by this node (S2.2).").default("256"),
     Key::new("jobs.lease", Kind::Duration(1_000), "How long a conversation stays with a worker that does not renew its lease (S2.2). Longer than `turn_timeout` and `send.timeout` together.").default(r#""2m""#),
     Key::new("jobs.turn_timeout", Kind::Duration(100), "Longest that deciding one answer may take (S2.4).").default(r#""30s""#),
     Key::new("jobs.poll", Kind::Duration(10), "How often to look for due work when nothing wakes the workers (S2.7).").default(r#""5s""#),

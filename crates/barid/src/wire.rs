@@ -1,0 +1,358 @@
+//! Where everything meets: a configuration becomes rows, routes, an engine, senders, a worker and a server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use egress::{Account, Egress, Outlet};
+use engine::{Engine, Language, TenantBrain};
+use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
+use net::throttle::Limits;
+use net::{Client, ClientOptions};
+use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
+use store::{Door, Policy, SqliteOptions, Store};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use types::SharedClock;
+use types::clock::random_token;
+use worker::Worker;
+
+use crate::config::{Channel, Config, Flow, Groups, OnUnknown, StoreUrl, Tenant, Unrouted};
+use crate::serve::{self, Bounds};
+
+/// A running engine.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    store: Store,
+    worker: Arc<Worker>,
+    draining: Arc<AtomicBool>,
+    server: CancellationToken,
+    tasks: TaskTracker,
+    drain: Duration,
+}
+
+/// What a start may differ in from the configuration.
+#[derive(Clone, Default)]
+pub struct Start {
+    /// Take webhooks, but leave the work to other nodes.
+    pub no_worker: bool,
+    /// Renders the metrics; `None`: an empty page.
+    pub metrics: Option<Arc<dyn Fn() -> String + Send + std::marker::Sync>>,
+    /// More routes beside the engine's (the demo's page).
+    pub extra: Option<Router>,
+}
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Start").field("no_worker", &self.no_worker).finish_non_exhaustive()
+    }
+}
+
+/// Opens the configured database as its server.
+///
+/// # Errors
+/// When it cannot be used.
+pub async fn open_store(config: &Config, clock: SharedClock) -> anyhow::Result<Store> {
+    match &config.store.url {
+        StoreUrl::Sqlite(path) => Ok(Store::open_sqlite(&SqliteOptions::at(path), clock).await?),
+        StoreUrl::Postgres(_) => bail!("[store] url: this version works on SQLite only; use \"sqlite:FILE\""),
+    }
+}
+
+/// Opens the configured database for a command beside the server.
+///
+/// # Errors
+/// When it cannot be used: not there, or of another schema version.
+pub async fn open_beside(config: &Config, clock: SharedClock) -> anyhow::Result<Store> {
+    match &config.store.url {
+        StoreUrl::Sqlite(path) if !path.exists() => {
+            bail!(
+                "there is no database {} yet: start `barid serve` or `barid demo` once, or run `barid migrate`",
+                path.display()
+            )
+        }
+        StoreUrl::Sqlite(path) => Ok(Store::open_sqlite(&SqliteOptions::beside(path), clock).await?),
+        StoreUrl::Postgres(_) => bail!("[store] url: this version works on SQLite only; use \"sqlite:FILE\""),
+    }
+}
+
+/// The times and choices that operations need.
+#[must_use]
+pub fn policy(config: &Config) -> Policy {
+    Policy {
+        lease: config.jobs.lease,
+        job_retry: config.jobs.retry.clone(),
+        redrive: config.jobs.redrive.clone(),
+        send_retry: config.send.retry.clone(),
+        reconcile_meta: config.send.reconcile,
+        reconcile_green: config.send.reconcile_greenapi,
+        on_unknown: match config.send.on_unknown {
+            OnUnknown::Resend => store::OnUnknown::Resend,
+            OnUnknown::Hold => store::OnUnknown::Hold,
+        },
+        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
+    }
+}
+
+/// The rows that the configuration asks for.
+fn seeds(config: &Config) -> Vec<TenantSeed> {
+    let channel = |c: &Channel| {
+        let secret = match c {
+            Channel::Meta(m) => m.access_token.expose(),
+            Channel::Green(g) => g.api_token.expose(),
+        };
+        ChannelSeed {
+            kind: c.kind(),
+            external_id: c.provider_id().to_owned(),
+            credentials: types::text::digest(secret.as_bytes()),
+        }
+    };
+    let tenant = |t: &Tenant| TenantSeed {
+        slug: t.slug.clone(),
+        business: t.business.clone(),
+        channels: t.channels.iter().map(channel).collect(),
+    };
+    config.tenants.iter().map(tenant).collect()
+}
+
+/// Brings the configured tenants and channels into the database.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn sync(config: &Config, store: &Store) -> anyhow::Result<Vec<Synced>> {
+    Ok(store.write(Sync(seeds(config))).await?)
+}
+
+/// Every configured channel with its tenant and its rows.
+fn channels<'a>(config: &'a Config, synced: &'a [Synced]) -> impl Iterator<Item = (&'a Tenant, &'a Channel, Door)> {
+    config.tenants.iter().zip(synced).flat_map(|(tenant, rows)| {
+        tenant.channels.iter().zip(&rows.channels).map(move |(channel, id)| {
+            let slug = tenant.slug.as_str().into();
+            let door = Door { tenant: rows.tenant, channel: *id, kind: channel.kind(), slug };
+            (tenant, channel, door)
+        })
+    })
+}
+
+/// The doors of all configured channels, in their order.
+#[must_use]
+pub fn doors(config: &Config, synced: &[Synced]) -> Vec<Door> {
+    channels(config, synced).map(|(_, _, door)| door).collect()
+}
+
+fn routes(config: &Config, synced: &[Synced]) -> Routes {
+    let (mut meta, mut green) = (Vec::new(), Vec::new());
+    for (tenant, channel, door) in channels(config, synced) {
+        let answer_groups = tenant.groups == Groups::Answer;
+        match channel {
+            Channel::Meta(m) => meta.push(MetaDoor {
+                door,
+                phone_number_id: m.phone_number_id.clone(),
+                verify_token: m.verify_token.clone(),
+                app_secrets: m.app_secrets.clone(),
+                answer_groups,
+            }),
+            Channel::Green(g) => green.push(GreenDoor {
+                door,
+                instance: g.instance.clone(),
+                webhook_token: g.webhook_token.clone(),
+                answer_groups,
+            }),
+        }
+    }
+    Routes::new(meta, green)
+}
+
+/// The senders of all configured channels.
+///
+/// # Errors
+/// When the HTTP client cannot start.
+pub fn senders(config: &Config, synced: &[Synced]) -> anyhow::Result<Egress> {
+    let outlets = channels(config, synced).map(|(_, channel, door)| {
+        let pair = (config.send.pair.burst > 0).then_some((config.send.pair.every, config.send.pair.burst));
+        let (account, limits) = match channel {
+            Channel::Meta(m) => (
+                Account::Meta(::channels::meta::Account {
+                    phone_number_id: m.phone_number_id.clone(),
+                    access_token: m.access_token.clone(),
+                    api_base: m.api_base.clone(),
+                    api_version: m.api_version.clone(),
+                }),
+                Limits { per_second: m.rate, per_recipient: pair },
+            ),
+            Channel::Green(g) => (
+                Account::Green(::channels::green::Account {
+                    instance: g.instance.clone(),
+                    api_token: g.api_token.clone(),
+                    api_base: g.api_base.clone(),
+                }),
+                Limits { per_second: g.rate, per_recipient: None },
+            ),
+        };
+        Outlet { channel: door.channel, account, limits, mark_read: config.send.mark_read, typing: config.send.typing }
+    });
+    // Providers' addresses come from the operator alone, so private ones are his choice (a proxy, a simulator).
+    let client = Client::new(ClientOptions { allow_private: true, ..ClientOptions::default() })?;
+    Ok(Egress::new(outlets.collect(), client, config.send.timeout))
+}
+
+fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
+    let mut all = Vec::with_capacity(config.tenants.len());
+    for (tenant, rows) in config.tenants.iter().zip(synced) {
+        let flow = match &tenant.flow {
+            Flow::Default => engine::Flow::default_flow(),
+            Flow::File(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the flow {}", path.display()))?;
+                engine::Flow::from_toml(&text).with_context(|| format!("the flow {}", path.display()))?
+            }
+        };
+        all.push(TenantBrain {
+            id: rows.tenant,
+            business: tenant.business.clone(),
+            assistant: tenant.assistant.clone(),
+            language: if tenant.language.starts_with("ar") { Language::Ar } else { Language::En },
+            flow,
+            services: tenant.services.clone(),
+            region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
+        });
+    }
+    Ok(Engine::new(all)?)
+}
+
+fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
+    worker::Options {
+        concurrency: config.jobs.workers,
+        turn_timeout: config.jobs.turn_timeout,
+        poll: config.jobs.poll,
+        janitor_every: config.jobs.janitor_every,
+        keep_ids: config.jobs.keep_ids,
+        keep_events: config.jobs.keep_events,
+        keep_jobs: config.jobs.keep_done_jobs,
+        probe_every: Duration::from_secs(60),
+        policy: Arc::clone(policy),
+    }
+}
+
+impl App {
+    /// Starts everything; returns when webhooks are being taken.
+    ///
+    /// # Errors
+    /// When the database, a flow or the address cannot be used; each says what to mend.
+    pub async fn start(config: &Config, clock: SharedClock, start: Start) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: is another program using it?", config.server.listen))?;
+        Self::start_on(listener, config, clock, start).await
+    }
+
+    /// The same on a socket that listens already.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_on(
+        listener: TcpListener,
+        config: &Config,
+        clock: SharedClock,
+        start: Start,
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let store = open_store(config, clock).await?;
+        let synced = sync(config, &store).await?;
+        let policy = Arc::new(policy(config));
+        let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
+        let (engine, egress) = (brains(config, &synced)?, senders(config, &synced)?);
+        let worker = Worker::new(store.clone(), engine, egress, worker_options(config, &policy), Arc::clone(&owner));
+        let mut handoff = None;
+        if !start.no_worker {
+            let (queue, incoming) = mpsc::channel(config.jobs.workers.max(1));
+            worker.start(incoming);
+            handoff = Some(Handoff { owner, queue });
+        }
+        let draining = Arc::new(AtomicBool::new(false));
+        let unrouted = match config.server.unrouted {
+            Unrouted::Refuse => ingress::Unrouted::Refuse,
+            Unrouted::Store => ingress::Unrouted::Store,
+        };
+        let options = ingress::Options { max_body: config.server.max_body, unrouted, policy };
+        let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff);
+        let mut router = ingress::router(intake).merge(admin::router(operator(
+            config,
+            &store,
+            &worker,
+            &draining,
+            doors(config, &synced),
+            start.metrics,
+        )));
+        if let Some(extra) = start.extra {
+            router = router.merge(extra);
+        }
+        let bounds = Bounds {
+            connections: config.server.max_connections,
+            headers: config.server.header_timeout,
+            request: config.server.request_timeout,
+        };
+        let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
+        tasks.spawn(serve::run(listener, router, bounds, server.clone()));
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), tenants = config.tenants.len(), "taking webhooks");
+        Ok(Self { address, store, worker, draining, server, tasks, drain: config.jobs.drain })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The database.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Stops taking work, finishes what runs, gives leases back, closes the database (S2.9). Whether all of it ended in time.
+    pub async fn drain(self) -> bool {
+        self.draining.store(true, Ordering::Relaxed);
+        self.server.cancel();
+        let ended = self.worker.drain(self.drain).await;
+        self.tasks.close();
+        let _ = tokio::time::timeout(Duration::from_secs(10), self.tasks.wait()).await;
+        if !ended {
+            tracing::warn!(
+                "some work did not end in time; its leases were given back and it goes on at the next start"
+            );
+        }
+        self.store.close().await;
+        ended
+    }
+}
+
+fn operator(
+    config: &Config,
+    store: &Store,
+    worker: &Arc<Worker>,
+    draining: &Arc<AtomicBool>,
+    doors: Vec<Door>,
+    metrics: Option<Arc<dyn Fn() -> String + Send + std::marker::Sync>>,
+) -> admin::Admin {
+    let worker = Arc::clone(worker);
+    admin::Admin {
+        store: store.clone(),
+        runner_token: config.jobs.runner_token.clone(),
+        cron_token: config.jobs.cron_token.clone(),
+        run_outbound: Arc::new(move |max| {
+            let worker = Arc::clone(&worker);
+            Box::pin(async move { Ok(worker.run_outbound(max).await?.conversations) })
+        }),
+        render_metrics: metrics.unwrap_or_else(|| Arc::new(String::new)),
+        doors,
+        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
+        draining: Arc::clone(draining),
+    }
+}
