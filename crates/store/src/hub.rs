@@ -2,8 +2,8 @@
 //! misses one finds the same in the database.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use types::{ChannelId, MessageId, Timestamp};
@@ -13,8 +13,19 @@ use types::{ChannelId, MessageId, Timestamp};
 pub struct Hub {
     work: Notify,
     waiting: Mutex<HashMap<MessageId, Vec<oneshot::Sender<()>>>>,
-    heard: Mutex<HashMap<ChannelId, AtomicI64>>,
+    traffic: Mutex<HashMap<ChannelId, Traffic>>,
 }
+
+/// What a channel's webhooks and sends of this process's life tell about each other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Traffic {
+    heard: Option<Timestamp>,
+    /// The first send that was accepted since a webhook came: its status should have come by now.
+    unanswered: Option<Timestamp>,
+}
+
+/// A status follows an accepted send within seconds as a rule (PROTOCOL.md, 4).
+const STATUS_AFTER: Duration = Duration::from_secs(15);
 
 impl Hub {
     /// Work is due that nobody holds.
@@ -52,13 +63,43 @@ impl Hub {
 
     /// A webhook of `channel` came at `now`.
     pub fn heard(&self, channel: ChannelId, now: Timestamp) {
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.entry(channel).or_default().store(now.micros(), Ordering::Relaxed);
+        let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        let traffic = traffic.entry(channel).or_default();
+        *traffic = Traffic { heard: Some(now), unanswered: None };
     }
 
-    /// When the last webhook of `channel` came, if one came since this process started: silence longer than that proves nothing (S4.4).
-    pub fn last_heard(&self, channel: ChannelId) -> Option<Timestamp> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.get(&channel).map(|at| Timestamp::from_micros(at.load(Ordering::Relaxed)))
+    /// The provider accepted a message of `channel` at `now`.
+    pub fn accepted(&self, channel: ChannelId, now: Timestamp) {
+        let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        traffic.entry(channel).or_default().unanswered.get_or_insert(now);
+    }
+
+    /// Whether the webhooks of `channel` seem to be down: they used to come, and since a send was accepted some time ago none has. The
+    /// silence about another send proves nothing then (S4.4).
+    pub fn seems_deaf(&self, channel: ChannelId, now: Timestamp) -> bool {
+        let traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(traffic) = traffic.get(&channel) else { return false };
+        traffic.heard.is_some() && traffic.unanswered.is_some_and(|sent| now.since(sent) > STATUS_AFTER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_after_an_accepted_send_means_deaf_and_a_webhook_ends_it() {
+        let (hub, channel) = (Hub::default(), ChannelId(1));
+        let at = Timestamp::from_seconds;
+        assert!(!hub.seems_deaf(channel, at(100)), "nothing is known of a quiet number");
+        hub.accepted(channel, at(100));
+        assert!(!hub.seems_deaf(channel, at(200)), "webhooks never came: statuses may be switched off");
+        hub.heard(channel, at(210));
+        assert!(!hub.seems_deaf(channel, at(300)), "nothing was sent since");
+        hub.accepted(channel, at(300));
+        assert!(!hub.seems_deaf(channel, at(305)));
+        assert!(hub.seems_deaf(channel, at(320)));
+        hub.heard(channel, at(321));
+        assert!(!hub.seems_deaf(channel, at(400)));
     }
 }

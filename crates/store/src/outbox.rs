@@ -211,7 +211,15 @@ impl RecordAttempt {
         let refused = refusal.http.is_some();
         self.attempt(tx, row, if refused { SendOutcome::Failed } else { SendOutcome::SavedOnly }, Some(refusal))?;
         let (now, attempts) = (tx.now(), row.attempts + 1);
-        match self.policy.send_retry_at(attempts, refusal.retry_after, now) {
+        // The limit of one recipient wants 4, 16, 64 … seconds (PROTOCOL.md, 2).
+        let after = match (refusal.fault, refusal.scope) {
+            (Fault::Throttled, Scope::Recipient) => {
+                let grown = Duration::from_secs(4_u64.saturating_pow(attempts.min(5)));
+                Some(refusal.retry_after.map_or(grown, |given| given.max(grown)))
+            }
+            _ => refusal.retry_after,
+        };
+        match self.policy.send_retry_at(attempts, after, now) {
             Some(at) => self.move_to(tx, row, refusal, (MessageStatus::Pending, Some(at.plus(self.jitter)), attempts)),
             None => self.give_up(tx, row, refusal, attempts),
         }

@@ -1,6 +1,7 @@
 //! The janitor's work (S2.6): forgets old ids, ends pauses that are over, trims by the retention rules. What it does it says.
 
 use types::Timestamp;
+use types::ids::first_id_of;
 
 use crate::error::Result;
 use crate::sql::{Op, Tx};
@@ -12,9 +13,9 @@ sql! {
     RECEIPTS = "sweep.receipts":
         "DELETE FROM receipts WHERE (channel_id, provider_id, status, participant) IN
          (SELECT channel_id, provider_id, status, participant FROM receipts WHERE received_at < $1 LIMIT $2)";
-    EVENTS = "sweep.events": "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE received_at < $1 ORDER BY id LIMIT $2)";
+    EVENTS = "sweep.events": "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)";
     JOBS = "sweep.jobs":
-        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE created_at < $1 AND state IN ('done', 'failed') ORDER BY id LIMIT $2)";
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE id < $1 AND state IN ('done', 'failed') ORDER BY id LIMIT $2)";
     ENDED_PAUSES = "sweep.ended_pauses":
         "UPDATE conversations SET state = 'active', state_until = NULL WHERE state = 'paused' AND state_until IS NOT NULL AND state_until <= $1";
     EXPIRED = "sweep.expired_leases":
@@ -76,8 +77,8 @@ impl Op for Sweep {
         Ok(Swept {
             ids: tx.execute(&IDS, params![self.ids_before, self.limit])?,
             receipts: tx.execute(&RECEIPTS, params![self.ids_before, self.limit])?,
-            events: tx.execute(&EVENTS, params![self.events_before, self.limit])?,
-            jobs: tx.execute(&JOBS, params![self.jobs_before, self.limit])?,
+            events: tx.execute(&EVENTS, params![first_id_of(self.events_before), self.limit])?,
+            jobs: tx.execute(&JOBS, params![first_id_of(self.jobs_before), self.limit])?,
             pauses: tx.execute(&ENDED_PAUSES, params![now])?,
             leases: tx.execute(&EXPIRED, params![now])?,
             stuck: tx.execute(&STUCK, params![now])?,

@@ -17,18 +17,18 @@ pub(crate) struct Held {
 }
 
 /// Lets go of the conversation in memory however the work ends, a panic included.
-struct Guard<'a>(&'a Worker, ConversationId);
+struct Guard<'a>(&'a Worker, ConversationId, i64);
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        self.0.let_go(self.1);
+        self.0.let_go(self.1, self.2);
     }
 }
 
 /// Works `claimed` to its end. The permit is this node's room for one conversation.
 pub(crate) async fn work(worker: Arc<Worker>, claimed: Claimed, _permit: OwnedSemaphorePermit) {
     worker.hold(&claimed.lease);
-    let _guard = Guard(&worker, claimed.lease.conversation);
+    let _guard = Guard(&worker, claimed.lease.conversation, claimed.lease.fence);
     let mut held = Held { lease: claimed.lease, snapshot: claimed.snapshot, admitted: false };
     let mut work = claimed.work;
     loop {

@@ -61,6 +61,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, deliver: Deliver)
     }
     let recorded = recorded?;
     if accepted {
+        worker.store.hub().accepted(channel, worker.store.clock().now());
         measure(created, worker.store.clock().now());
     }
     if recorded.paused_channel {

@@ -121,8 +121,12 @@ impl Worker {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(lease.conversation, lease.clone());
     }
 
-    pub(crate) fn let_go(&self, conversation: ConversationId) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&conversation);
+    /// Forgets a lease; not the one that another task may have claimed on the same conversation since.
+    pub(crate) fn let_go(&self, conversation: ConversationId, fence: i64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.get(&conversation).is_some_and(|l| l.fence == fence) {
+            held.remove(&conversation);
+        }
     }
 
     pub(crate) fn held(&self) -> Vec<Lease> {

@@ -48,10 +48,8 @@ async fn trace(worker: &Worker, held: &Held, deliver: &Deliver) -> Trace {
             too_early_or(now.since(since), Trace::Absent)
         }
         // Meta keeps no journal: only a status could tell, and it could only come if webhooks came.
-        Journal::None => match worker.store.hub().last_heard(channel) {
-            Some(at) if at >= since => Trace::Absent,
-            _ => too_early_or(now.since(since), Trace::Absent),
-        },
+        Journal::None if worker.store.hub().seems_deaf(channel, now) => too_early_or(now.since(since), Trace::Absent),
+        Journal::None => Trace::Absent,
     }
 }
 

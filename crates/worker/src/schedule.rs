@@ -23,7 +23,6 @@ pub struct Ran {
 /// Works what intake leased; ends when the drain begins and the queue is empty.
 pub(crate) async fn take(worker: Arc<Worker>, mut queue: mpsc::Receiver<Claimed>) {
     loop {
-        let Ok(permit) = Arc::clone(&worker.free).acquire_owned().await else { return };
         let claimed = tokio::select! {
             biased;
             claimed = queue.recv() => claimed,
@@ -34,6 +33,8 @@ pub(crate) async fn take(worker: Arc<Worker>, mut queue: mpsc::Receiver<Claimed>
             }
         };
         let Some(claimed) = claimed else { return };
+        // Only with work in hand: a permit kept while waiting would be one conversation less for the scheduler.
+        let Ok(permit) = Arc::clone(&worker.free).acquire_owned().await else { return };
         worker.tasks.spawn(conversation::work(Arc::clone(&worker), claimed, permit));
     }
 }

@@ -81,6 +81,7 @@ CREATE TABLE conversations (
     fence {int} NOT NULL
 );
 CREATE UNIQUE INDEX conversations_open ON conversations (channel_id, contact_id) WHERE closed_at IS NULL;
+CREATE INDEX conversations_paused ON conversations (state_until) WHERE state = 'paused';
 CREATE INDEX conversations_due ON conversations (next_due) WHERE next_due IS NOT NULL;
 
 CREATE TABLE messages (
