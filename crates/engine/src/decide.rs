@@ -158,7 +158,7 @@ impl Work<'_> {
             let known = self.memory.known.get(slot.as_str());
             let same = known.is_some_and(|k| crate::text::fold(k) == crate::text::fold(&entity.value));
             // What is known gives way only to plain words about it; a wish stands until the flow is done.
-            let replaces = entity.explicit && slot != Slot::Service && slot != Slot::Time || slot == Slot::Time;
+            let replaces = slot == Slot::Time || entity.explicit && slot != Slot::Service;
             if same || known.is_some() && !replaces {
                 continue;
             }

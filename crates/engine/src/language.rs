@@ -47,11 +47,8 @@ pub(crate) fn of(reading: &Reading<'_>, lexicon: &Lexicon) -> Option<Language> {
     let (mut ar, mut en, mut latin) = (0_usize, 0_usize, 0_usize);
     for i in (0..reading.text.len()).filter(|&i| reading.text.kind(i) == Kind::Word) {
         let word = reading.text.fold(i);
-        if reading.text.is_arabic(i) {
-            ar += 1;
-        } else if reading.is(i, set(&[Concept::Arabizi])) && !reading.is(i, set(&[Concept::English]))
-            || arabizi_shape(word)
-        {
+        let in_latin = reading.is(i, set(&[Concept::Arabizi])) && !reading.is(i, set(&[Concept::English]));
+        if reading.text.is_arabic(i) || in_latin || arabizi_shape(word) {
             ar += 1;
         } else if word.is_ascii() {
             latin += 1;

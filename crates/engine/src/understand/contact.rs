@@ -97,10 +97,11 @@ pub(crate) fn phones(raw: &str, region: Id, trust: Trust, taken: &[Range<usize>]
         let glued = raw[..start].ends_with(|c: char| c.is_alphanumeric() && !crate::text::is_arabic(c))
             || raw[end..].starts_with(|c: char| c.is_ascii_alphabetic());
         let plus = matches!(c, '+' | '＋');
-        if !glued && !is_something_else(&raw[start..end], &digits, plus) {
-            if let Some(value) = e164(&digits, plus, region, trust) {
-                found.push(Found { place: start..end, value });
-            }
+        if !glued
+            && !is_something_else(&raw[start..end], &digits, plus)
+            && let Some(value) = e164(&digits, plus, region, trust)
+        {
+            found.push(Found { place: start..end, value });
         }
         at = end.max(start + c.len_utf8());
     }
@@ -167,10 +168,11 @@ fn e164(digits: &str, plus: bool, region: Id, trust: Trust) -> Option<String> {
         return length_fits(&value).then_some(value);
     }
     // People leave the plus out: "971 50 …".
-    if bare.len() >= 11 && !bare.starts_with('0') {
-        if let Some(n) = phonenumber::parse(None, format!("+{bare}")).ok().filter(phonenumber::is_valid) {
-            return Some(standard(&n));
-        }
+    if bare.len() >= 11
+        && !bare.starts_with('0')
+        && let Some(n) = phonenumber::parse(None, format!("+{bare}")).ok().filter(phonenumber::is_valid)
+    {
+        return Some(standard(&n));
     }
     let number = phonenumber::parse(Some(region), bare).ok()?;
     let value = standard(&number);

@@ -73,6 +73,15 @@ fn cued(reading: &Reading<'_>, nation: &Range<usize>) -> Option<(Range<usize>, b
             marked |= matches!(reading.text.kind(at), Kind::Mark(_));
             at += 1;
         }
+        // "in the name of my partner …", "my correct name is …".
+        let aside = reading.is(at, set(&[Concept::PersonNoun]))
+            || matches!(
+                reading.text.fold(at),
+                "الصحيح" | "الحقيقي" | "الكامل" | "بالكامل" | "my" | "correctly" | "كاملا"
+            );
+        if aside && !reading.is(at, set(&[Concept::Given])) && reading.text.is_word(at + 1) {
+            at += 1 + usize::from(reading.is(at + 1, set(&[Concept::PersonNoun])));
+        }
         let place = if label && !marked { Place::Said } else { Place::Cued };
         if let Some(run) = take(reading, at, place, nation) {
             return Some((run, true));
