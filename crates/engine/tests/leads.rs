@@ -1,6 +1,8 @@
 //! Understanding measured on labelled leads: a small set of our own, held here, and the larger development set when `BARID_FIXTURES` is
 //! set (its folder holds `nlu/leads_dev.jsonl`). The figures are printed with `--nocapture`; the floors are what was reached.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests fail loudly too")]
+
 use std::collections::BTreeMap;
 
 use engine::understand::{Background, Reader};

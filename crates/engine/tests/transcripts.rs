@@ -1,5 +1,7 @@
 //! Whole conversations as they read: LEAD says, BOT answers, fields as they are learnt (S3.1, S3.2, S3.10).
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail loudly too")]
+
 use std::fmt::Write as _;
 
 use engine::{Decision, Engine, Flow, Language, Memory, Suppression, TenantBrain, Turn};

@@ -69,15 +69,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unusable`] when the file cannot be used: locked by another barid, newer schema, no such folder.
     pub async fn open_sqlite(options: &SqliteOptions, clock: SharedClock) -> Result<Self> {
-        // Ids must grow over restarts even if the clock went back: the first maker only serves to ask for the last id.
-        let first = Arc::new(IdMaker::new(0, 0));
-        let probe = Sqlite::start(options, &clock, &first)?;
-        let last = call(probe.readers(), views::LastId).await?;
-        probe.close();
         // A command beside the server must never make an id that the server makes too.
         let node = if options.role == Role::Server { 0 } else { COMPANION_NODE };
-        let ids = Arc::new(IdMaker::new(node, last));
+        let ids = Arc::new(IdMaker::new(node, 0));
         let sqlite = Sqlite::start(options, &clock, &ids)?;
+        // Ids grow over restarts even if the clock went back.
+        ids.raise(call(sqlite.readers(), views::LastId).await?);
         let store = Self {
             writer: sqlite.writer().clone(),
             readers: sqlite.readers().clone(),
@@ -127,13 +124,15 @@ impl Store {
 
     /// Finishes what is queued, empties the log into the file and ends the threads. Other handles get [`StoreError::Closed`].
     pub async fn close(self) {
-        let Self { writer, readers, backend, .. } = self;
-        drop((writer, readers));
-        let sqlite = backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let sqlite = self.backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(sqlite) = sqlite {
-            let _ = tokio::task::spawn_blocking(move || sqlite.close()).await;
+            end(sqlite).await;
         }
     }
+}
+
+async fn end(sqlite: Sqlite) {
+    let _ = tokio::task::spawn_blocking(move || sqlite.close()).await;
 }
 
 async fn call<O: Op>(queue: &mpsc::Sender<Box<dyn task::Task>>, op: O) -> Result<O::Out> {

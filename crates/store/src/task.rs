@@ -15,6 +15,29 @@ pub(crate) trait Task: Send {
     fn run(&mut self, tx: &mut dyn Tx) -> bool;
     /// Tells the caller: what it gave, or why its group did not commit.
     fn finish(self: Box<Self>, committed: Result<(), String>);
+    /// Whether this is the word that the thread should end after what is queued.
+    fn is_end(&self) -> bool {
+        false
+    }
+}
+
+/// The word that a thread should end. Handles may outlive the database, so that waiting for all of them to go would wait for ever.
+pub(crate) struct End;
+
+impl Task for End {
+    fn name(&self) -> &'static str {
+        "end"
+    }
+
+    fn run(&mut self, _: &mut dyn Tx) -> bool {
+        true
+    }
+
+    fn finish(self: Box<Self>, _: Result<(), String>) {}
+
+    fn is_end(&self) -> bool {
+        true
+    }
 }
 
 struct Pending<O: Op> {

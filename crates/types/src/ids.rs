@@ -161,6 +161,12 @@ impl IdMaker {
         Self { node: i64::from(node & 0x3ff), last: AtomicI64::new(ms << SEQUENCE_BITS | sequence) }
     }
 
+    /// Never again gives an id up to `after`.
+    pub fn raise(&self, after: i64) {
+        let floor = Self::new(0, after).last.into_inner();
+        self.last.fetch_max(floor, Ordering::Relaxed);
+    }
+
     /// The next id; `now` is the caller's time.
     pub fn next(&self, now: Timestamp) -> i64 {
         let floor = (now.micros() / 1000 - EPOCH_MS).max(0) << SEQUENCE_BITS;

@@ -17,7 +17,7 @@ use types::SharedClock;
 use types::ids::IdMaker;
 
 use crate::error::{Result, StoreError};
-use crate::task::Task;
+use crate::task::{End, Task};
 
 pub use open::{Role, SqliteOptions};
 
@@ -76,7 +76,10 @@ impl Sqlite {
     /// Ends the threads after what is queued, and waits for them.
     pub fn close(self) {
         let Self { writer, readers, threads, .. } = self;
-        drop((writer, readers));
+        let _ = writer.blocking_send(Box::new(End));
+        for _ in 0..READERS {
+            let _ = readers.blocking_send(Box::new(End));
+        }
         for thread in threads {
             let _ = thread.join();
         }

@@ -8,12 +8,12 @@ use tokio::sync::mpsc;
 use super::tx::{Cache, Context, SqliteTx};
 use crate::task::Task;
 
-/// Runs until every sender is gone.
+/// Runs until it is told to end or every sender is gone.
 pub(super) fn run(queue: &Mutex<mpsc::Receiver<Box<dyn Task>>>, connection: &Connection, context: &Context) {
     let mut cache = Cache::default();
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        let Some(mut task) = next else { return };
+        let Some(mut task) = next.filter(|task| !task.is_end()) else { return };
         let result = read(connection, &mut cache, context, task.as_mut());
         if !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");

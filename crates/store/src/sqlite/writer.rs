@@ -14,7 +14,7 @@ const GROUP: usize = 256;
 /// Pages in the write-ahead log before they are copied into the file. Hot pages are then copied once for many commits.
 const CHECKPOINT_PAGES: i64 = 4000;
 
-/// Runs until every sender is gone.
+/// Runs until it is told to end or every sender is gone.
 pub(super) fn run(mut queue: mpsc::Receiver<Box<dyn Task>>, connection: Connection, context: &Context) {
     {
         let mut cache = Cache::default();
@@ -27,11 +27,14 @@ pub(super) fn run(mut queue: mpsc::Receiver<Box<dyn Task>>, connection: Connecti
                     Err(_) => break,
                 }
             }
+            if group.iter().any(|task| task.is_end()) {
+                // Nothing new comes in; what is queued is still committed.
+                queue.close();
+            }
             commit_group(&connection, &mut cache, context, &mut group);
         }
     }
-    // Leaves one tidy file behind: the log is copied in and emptied.
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    // The last connection to go copies the log into the file and leaves that one behind.
     let _ = connection.close();
 }
 
