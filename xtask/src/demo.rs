@@ -1,14 +1,15 @@
 //! `cargo xtask demo`: the engine with a simulated WhatsApp.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use anyhow::Result;
 
-use crate::run::{cargo, passes};
+use crate::run::cargo;
 
-/// Builds the binary and runs its demo until it ends.
+/// Builds the binary and becomes its demo: with nobody in between, Ctrl-C and SIGTERM reach the demo itself, and its exit code is this command's.
 pub fn run(root: &Path, args: &[String]) -> Result<bool> {
     let mut command = cargo(root);
     command.args(["run", "--quiet", "--locked", "--package", "barid", "--bin", "barid", "--", "demo"]).args(args);
-    passes(&mut command)
+    Err(command.exec().into())
 }

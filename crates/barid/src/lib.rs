@@ -5,10 +5,12 @@
 //! - [`serve`]: sockets, limits on slow and many clients, the drain
 //! - [`telemetry`]: logs and metrics
 //! - [`cli`]: one file per command
+//! - [`demo`]: the engine with a simulated WhatsApp
 //! - [`killpoints`]: places where the crash tests end the process
 
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod killpoints;
 pub mod serve;
 pub mod telemetry;

@@ -235,9 +235,26 @@ fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
         keep_ids: config.jobs.keep_ids,
         keep_events: config.jobs.keep_events,
         keep_jobs: config.jobs.keep_done_jobs,
-        probe_every: Duration::from_secs(60),
+        probe_every: config.send.probe_every,
         policy: Arc::clone(policy),
     }
+}
+
+/// Works what is due now in this process, up to `max` conversations, and ends (S2.7): for setups without a resident server.
+///
+/// # Errors
+/// When the database cannot be used: another barid works it, as a rule.
+pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::Result<u32> {
+    let store = open_store(config, clock).await?;
+    let synced = sync(config, &store).await?;
+    let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
+    let (engine, egress) = (brains(config, &synced)?, senders(config, &synced)?);
+    let options = worker_options(config, &Arc::new(policy(config)));
+    let worker = Worker::new(store.clone(), engine, egress, options, owner);
+    let ran = worker.run_outbound(max).await;
+    worker.drain(config.jobs.drain).await;
+    store.close().await;
+    Ok(ran?.conversations)
 }
 
 impl App {

@@ -1,21 +1,49 @@
 //! The command line: one file per command. Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong use.
+//!
+//! - `output`: tables for people, JSON for programs, moments as people say them
+//! - `beside`: what a command must know of the server that may run on the same database
+//! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
+//! - `check`, `doctor`, `migrate`: is it set up well
+//! - `conversations`, `failed`, `dlq`, `jobs`, `send`, `export`: look and act
 
+mod beside;
+mod chat;
+mod check;
+mod conversations;
+mod demo;
+mod dlq;
+mod doctor;
+mod export;
+mod failed;
+mod jobs;
+mod migrate;
+mod output;
+mod send;
 mod serve;
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use store::{Store, StoreError};
+use types::{SharedClock, SystemClock};
 
-use crate::config::Config;
+use crate::config::{Config, Mistake};
+use crate::wire;
+use output::Output;
 
 /// A self-hosted engine for WhatsApp assistants.
 #[derive(Debug, Parser)]
-#[command(name = "barid", version, arg_required_else_help = true)]
+#[command(name = "barid", version, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
-    /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", env = "BARID_CONFIG")]
+    /// The configuration file [default: barid.toml].
+    #[arg(long, global = true, value_name = "FILE", env = "BARID_CONFIG", hide_env = true)]
     config: Option<PathBuf>,
+    /// Write JSON to stdout, for programs.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -24,6 +52,36 @@ struct Cli {
 enum Command {
     /// Take webhooks, answer, and run until stopped.
     Serve(serve::Args),
+    /// Run with a simulated WhatsApp and a sample business: nothing to set up.
+    Demo(demo::Args),
+    /// Talk to the running demo as a lead; each line is a message.
+    Chat(chat::Args),
+    /// Check the configuration: every mistake with its line and its mend.
+    Check,
+    /// Bring the database's schema up to date.
+    Migrate,
+    /// Check database, disk, clock, tokens and webhooks, each with its mend.
+    Doctor,
+    /// Conversations: list them, or show one with its messages.
+    Conversations(conversations::Args),
+    /// Send a message, by the same outbox as every reply.
+    Send(send::Args),
+    /// Messages that were not sent.
+    #[command(subcommand)]
+    Failed(failed::Command),
+    /// Dead letters: messages of customers that could not be worked.
+    #[command(subcommand)]
+    Dlq(dlq::Command),
+    /// The queue.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Write all conversations to a file or to stdout.
+    Export(export::Args),
+    /// Print the completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Why a command ended without success.
@@ -35,20 +93,90 @@ pub enum Failure {
     /// It failed: exit 1.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
+    /// It failed, and its output has said why: exit 1.
+    #[error("")]
+    Told,
+    /// Who reads the output has had enough (`| head`): no failure.
+    #[error("")]
+    Closed,
 }
 
-/// Reads the configuration, or says everything that is wrong with it.
-///
-/// # Errors
-/// All mistakes in one text.
-fn load(path: Option<&PathBuf>) -> Result<Config, Failure> {
-    let default = PathBuf::from("barid.toml");
-    let path = path.or_else(|| default.exists().then_some(&default));
-    match crate::config::load(path.map(PathBuf::as_path), std::env::vars()) {
-        Ok(config) => Ok(config),
-        Err(mistakes) => {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What every command is given.
+struct Context {
+    path: Option<PathBuf>,
+    clock: SharedClock,
+    out: Output,
+}
+
+/// Where the configuration is looked for when none is named.
+const DEFAULT: &str = "barid.toml";
+
+impl Context {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// All mistakes in one text.
+    fn load(&self) -> Result<Config, Failure> {
+        let default = PathBuf::from(DEFAULT);
+        self.read(self.path.as_ref().or_else(|| default.exists().then_some(&default)))
+    }
+
+    /// The same for a command that looks at a database: without any configuration, that of the demo in this folder.
+    fn load_beside(&self) -> Result<Config, Failure> {
+        let demo = Path::new(crate::demo::FOLDER).join(DEFAULT);
+        if self.path.is_none() && !Path::new(DEFAULT).exists() && demo.exists() {
+            say(&format!("(no {DEFAULT} here: this is the demo's data, {})", demo.display()));
+            return self.read(Some(&demo));
+        }
+        self.load()
+    }
+
+    fn read(&self, path: Option<&PathBuf>) -> Result<Config, Failure> {
+        self.try_read(path).map_err(|mistakes| {
             let lines: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-            Err(Failure::Failed(anyhow::anyhow!("the configuration cannot be used:\n{}", lines.join("\n"))))
+            let hint = if path.is_none() {
+                format!("\nThere is no {DEFAULT} here: name one with --config FILE, or try `barid demo`.")
+            } else {
+                String::new()
+            };
+            Failure::Failed(anyhow::anyhow!("the configuration cannot be used:\n{}{hint}", lines.join("\n")))
+        })
+    }
+
+    fn try_read(&self, path: Option<&PathBuf>) -> Result<Config, Vec<Mistake>> {
+        crate::config::load(path.map(PathBuf::as_path), std::env::vars())
+    }
+
+    /// Opens the database beside the server, if one runs.
+    async fn store(&self) -> Result<(Config, Store), Failure> {
+        let config = self.load_beside()?;
+        let store = wire::open_beside(&config, Arc::clone(&self.clock)).await?;
+        Ok((config, store))
+    }
+}
+
+/// How much of a list to show.
+#[derive(Debug, clap::Args)]
+struct Paging {
+    /// At most so many rows.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Only rows older than the one with this id: the next page.
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    before: Option<i64>,
+}
+
+impl Paging {
+    /// Says how to see the rest, if there may be one.
+    fn more<T: std::fmt::Display>(&self, shown: usize, last: Option<T>) {
+        if let Some(last) = last.filter(|_| shown >= self.limit as usize) {
+            say(&format!("(there may be more: --before {last})"));
         }
     }
 }
@@ -59,11 +187,17 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Ok(runtime) => {
+            let result = runtime.block_on(dispatch(cli));
+            // A thread that waits for a line from the terminal would hold the end up for ever.
+            runtime.shutdown_background();
+            result
+        }
         Err(e) => Err(Failure::Failed(e.into())),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::Closed) => ExitCode::SUCCESS,
+        Err(Failure::Told) => ExitCode::FAILURE,
         Err(failure) => {
             say(&format!("barid: {failure}"));
             ExitCode::from(if matches!(failure, Failure::Usage(_)) { 2 } else { 1 })
@@ -72,13 +206,54 @@ pub fn run() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let out = Output::new(cli.json, clock.now());
+    let cx = Context { path: cli.config, clock, out };
     match cli.command {
-        Command::Serve(args) => serve::run(load(cli.config.as_ref())?, args).await,
+        Command::Serve(args) => serve::run(cx.load()?, args).await,
+        Command::Demo(args) => demo::run(args, cx.clock).await,
+        Command::Chat(args) => chat::run(args).await,
+        Command::Check => check::run(&cx),
+        Command::Migrate => migrate::run(&cx).await,
+        Command::Doctor => doctor::run(&cx).await,
+        Command::Conversations(args) => conversations::run(&cx, args).await,
+        Command::Send(args) => send::run(&cx, args).await,
+        Command::Failed(command) => failed::run(&cx, command).await,
+        Command::Dlq(command) => dlq::run(&cx, command).await,
+        Command::Jobs(command) => jobs::run(&cx, command).await,
+        Command::Export(args) => export::run(&cx, args).await,
+        Command::Completions { shell } => completions(&cx, shell),
     }
+}
+
+fn completions(cx: &Context, shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "barid", &mut script);
+    cx.out.raw(&script)
+}
+
+/// Asks before something that concerns many rows. Without a terminal nobody can be asked: then the flag must say it.
+fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!("{question} There is no terminal to ask at: say it with --yes")));
+    }
+    ask(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|e| Failure::Failed(e.into()))?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(Failure::Failed(anyhow::anyhow!("not done"))) }
 }
 
 /// A line for the person, on stderr.
 #[expect(clippy::print_stderr, reason = "the one place that speaks to the person outside the log")]
 fn say(line: &str) {
     eprintln!("{line}");
+}
+
+/// A question, on stderr, without the end of the line.
+#[expect(clippy::print_stderr, reason = "as `say`")]
+fn ask(question: &str) {
+    eprint!("{question}");
 }

@@ -176,6 +176,7 @@ pub const KEYS: &[Key] = &[
     Key::new("send.reconcile_greenapi", Kind::Duration(0), "The same for Green API, whose journal lags by up to two minutes (S4.4).").default(r#""180s""#),
     Key::new("send.on_unknown", Kind::Choice(&["resend", "hold"]), "When that time ends without a trace: send once more, marked as a possible duplicate, or hold for a person (S4.4).").default(r#""resend""#),
     Key::new("send.timeout", Kind::Duration(100), "Longest that one attempt to send may take (S2.4).").default(r#""10s""#),
+    Key::new("send.probe_every", Kind::Duration(100), "How often the provider of a paused channel is asked whether its credentials work again (S4.3).").default(r#""1m""#),
     Key::new("send.rate_meta", Kind::Count(1, 10_000), "Messages per second of each Meta number; waiting is not failing (S4.5).").default("80"),
     Key::new("send.rate_greenapi", Kind::Count(1, 10_000), "Messages per second of each Green API instance (S4.5).").default("50"),
     Key::new("send.mark_read", Kind::Flag, "Mark a message as read when its answer is being made (S4.7).").default("true"),

@@ -175,8 +175,8 @@ fn jobs(r: &Reader<'_>) -> Option<Jobs> {
 
 fn send(r: &Reader<'_>, pair: &Reader<'_>) -> Option<Send> {
     let retry = r.durations("retry");
-    let [reconcile, reconcile_greenapi, timeout]: [Option<Duration>; 3] =
-        ["reconcile", "reconcile_greenapi", "timeout"].map(|key| r.duration(key));
+    let [reconcile, reconcile_greenapi, timeout, probe_every]: [Option<Duration>; 4] =
+        ["reconcile", "reconcile_greenapi", "timeout", "probe_every"].map(|key| r.duration(key));
     let on_unknown = r.choice("on_unknown", &[("resend", OnUnknown::Resend), ("hold", OnUnknown::Hold)]);
     let [rate_meta, rate_greenapi] = ["rate_meta", "rate_greenapi"].map(|key| r.count(key));
     let [mark_read, typing, allow_private] = ["mark_read", "typing", "allow_private"].map(|key| r.flag(key));
@@ -187,6 +187,7 @@ fn send(r: &Reader<'_>, pair: &Reader<'_>) -> Option<Send> {
         reconcile_greenapi: reconcile_greenapi?,
         on_unknown: on_unknown?,
         timeout: timeout?,
+        probe_every: probe_every?,
         rate_meta: rate_meta?,
         rate_greenapi: rate_greenapi?,
         pair: PairLimit { every: every?, burst: burst? },

@@ -138,6 +138,8 @@ pub struct Send {
     pub on_unknown: OnUnknown,
     /// Longest that one attempt may take (S2.4).
     pub timeout: Duration,
+    /// How often the provider of a paused channel is asked whether its credentials work again (S4.3).
+    pub probe_every: Duration,
     /// Messages per second of a Meta number (S4.5).
     pub rate_meta: u32,
     /// Messages per second of a Green API instance (S4.5).
