@@ -27,42 +27,53 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Names the request and looks at what its headers promise.
-    pub fn begin(channel: &'static str, intake: &Intake, headers: &HeaderMap) -> Result<Self, Problem> {
+    /// Names the request.
+    pub fn begin(channel: &'static str, headers: &HeaderMap) -> Self {
         let given = headers.get("x-request-id").and_then(|v| v.to_str().ok()).filter(|v| is_request_id(v));
         let id = RequestId(given.map_or_else(random_token, str::to_owned));
+        Self { channel, id, wait: wait::asked(headers), watch: Stopwatch::start() }
+    }
+
+    /// Looks at what the headers promise of the body.
+    fn promised(intake: &Intake, headers: &HeaderMap) -> Result<(), Problem> {
         let length =
             headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-        let request = Self { channel, id, wait: wait::asked(headers), watch: Stopwatch::start() };
         if length.is_some_and(|n| n > intake.options.max_body as u64) {
-            return Err(request.too_large(intake));
+            return Err(Self::too_large(intake));
         }
         if headers.get(header::CONTENT_ENCODING).is_some_and(|v| v != "identity") {
             let detail = "webhooks are read as they are signed: send them without Content-Encoding";
-            let title = "Compressed bodies are not read";
-            return Err(Problem::new("content-type", 415, title, detail).at(&request.id.0));
+            return Err(Problem::new("content-type", 415, "Compressed bodies are not read", detail));
         }
-        Ok(request)
+        Ok(())
     }
 
-    fn too_large(&self, intake: &Intake) -> Problem {
+    fn too_large(intake: &Intake) -> Problem {
         let detail = format!("the body is longer than {} bytes; nothing was stored", intake.options.max_body);
-        Problem::new("too-large", 413, "The body is too long", detail).at(&self.id.0)
+        Problem::new("too-large", 413, "The body is too long", detail)
     }
 
     /// The whole body, up to the limit, however it is sent (chunked too).
-    pub async fn body(&self, intake: &Intake, body: axum::body::Body) -> Result<Bytes, Problem> {
-        let mut body = body;
+    pub async fn body(intake: &Intake, headers: &HeaderMap, mut body: axum::body::Body) -> Result<Bytes, Problem> {
+        let result = match Self::promised(intake, headers) {
+            Ok(()) => Self::read(intake, &mut body).await,
+            Err(problem) => Err(problem),
+        };
+        if result.is_err() {
+            discard(body, intake.options.max_body).await;
+        }
+        result
+    }
+
+    async fn read(intake: &Intake, body: &mut axum::body::Body) -> Result<Bytes, Problem> {
         let mut whole: Option<Bytes> = None;
         let mut parts = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| {
-                let title = "The body did not arrive whole";
-                Problem::new("incomplete", 400, title, e.to_string()).at(&self.id.0)
-            })?;
+            let frame =
+                frame.map_err(|e| Problem::new("incomplete", 400, "The body did not arrive whole", e.to_string()))?;
             let Ok(data) = frame.into_data() else { continue };
             if parts.len() + whole.as_ref().map_or(0, Bytes::len) + data.len() > intake.options.max_body {
-                return Err(self.too_large(intake));
+                return Err(Self::too_large(intake));
             }
             // Nearly every webhook comes in one piece, which is then used where it lies.
             match whole.take() {
@@ -105,6 +116,17 @@ impl Request {
             response.headers_mut().insert("x-request-id", id);
         }
         response
+    }
+}
+
+/// Reads a refused body to its end, up to `most` bytes: a connection that closes over unread bytes is reset, and the caller would
+/// never see why it was refused.
+async fn discard(mut body: axum::body::Body, most: usize) {
+    let mut seen = 0;
+    while seen < most
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        seen += frame.data_ref().map_or(0, Bytes::len);
     }
 }
 

@@ -11,18 +11,14 @@ use store::inbox::Arrival;
 use types::inbound::Route;
 
 use crate::accept::{self, Request};
-use crate::problem::respond;
 use crate::{Intake, Unrouted};
 use types::problem::Problem;
 
 /// Takes a notification.
 pub(crate) async fn notify(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: axum::body::Body) -> Response {
-    let request = match Request::begin("greenapi", &intake, &headers) {
-        Ok(request) => request,
-        Err(problem) => return respond(&problem),
-    };
+    let request = Request::begin("greenapi", &headers);
     let result = async {
-        let body = request.body(&intake, body).await?;
+        let body = Request::body(&intake, &headers, body).await?;
         take(&intake, &request, &headers, &body).await
     }
     .await;

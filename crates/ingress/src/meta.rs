@@ -44,12 +44,9 @@ pub(crate) async fn handshake(State(intake): State<Arc<Intake>>, Query(q): Query
 
 /// Takes a notification (S1.1).
 pub(crate) async fn notify(State(intake): State<Arc<Intake>>, headers: HeaderMap, body: axum::body::Body) -> Response {
-    let request = match Request::begin("meta", &intake, &headers) {
-        Ok(request) => request,
-        Err(problem) => return respond(&problem),
-    };
+    let request = Request::begin("meta", &headers);
     let result = async {
-        let body = request.body(&intake, body).await?;
+        let body = Request::body(&intake, &headers, body).await?;
         take(&intake, &request, &headers, &body).await
     }
     .await;

@@ -121,16 +121,10 @@ impl Accept {
             Event::Message(message) => return self.message(tx, door, message, arrival, out),
             Event::Status(report) => receipts::report(tx, door, report)?,
             Event::OwnSend(own) => receipts::own_send(tx, door, own)?,
-            Event::Echo(echo) => {
-                let fresh = self.echo(tx, door, echo, raw)?;
-                if fresh && shows_a_person(&echo.content) {
-                    let thread = contacts::thread(tx, door, &echo.to, echo.group.as_deref())?;
-                    let until = tx.now().plus(self.policy.pause);
-                    let reason = "a person answered from the business's phone";
-                    conversations::pause(tx, &thread.snapshot, until, reason, "phone")?;
-                }
-                if fresh { Noted::Kept } else { Noted::Duplicate }
-            }
+            Event::Echo(echo) => match receipts::own_echo(tx, door, echo)? {
+                Some(noted) => noted,
+                None => self.echo(tx, door, echo, raw)?,
+            },
             Event::IdentityChange(change) => {
                 contacts::relink(tx, door.tenant, &change.before, &change.after)?;
                 return self.note(tx, Some(door), "identity_change", None, raw, out);
@@ -291,14 +285,11 @@ impl Accept {
         Ok(Some(Lease { conversation, owner: Arc::clone(owner), until, fence: thread.fence + 1 }))
     }
 
-    /// What staff wrote elsewhere; whether it is new. Our own sends come back this way on some numbers and are known by their id.
-    fn echo(&self, tx: &mut dyn Tx, door: &Door, echo: &types::inbound::Echo, raw: &str) -> Result<bool> {
+    /// What staff wrote elsewhere: kept once, and the assistant is quiet from then on (S3.10).
+    fn echo(&self, tx: &mut dyn Tx, door: &Door, echo: &types::inbound::Echo, raw: &str) -> Result<Noted> {
         let (id, now) = (MessageId(tx.next_id()), tx.now());
-        if receipts::is_ours(tx, door, &echo.provider_id)? {
-            return Ok(false);
-        }
         if tx.execute(&NOTE_ID, params![door.channel, &echo.provider_id.0, id, now])? == 0 {
-            return Ok(false);
+            return Ok(Noted::Duplicate);
         }
         let thread = contacts::thread(tx, door, &echo.to, echo.group.as_deref())?;
         let row = Kept {
@@ -313,7 +304,12 @@ impl Accept {
             status: "sent",
         };
         self.keep(tx, &thread, &row)?;
-        Ok(true)
+        if shows_a_person(&echo.content) {
+            let until = now.plus(self.policy.pause);
+            let reason = "a person answered from the business's phone";
+            conversations::pause(tx, &thread.snapshot, until, reason, "phone")?;
+        }
+        Ok(Noted::Kept)
     }
 
     fn keep(&self, tx: &mut dyn Tx, thread: &Thread, row: &Kept<'_>) -> Result<()> {

@@ -26,6 +26,8 @@ sql! {
         "SELECT 1 FROM conversations WHERE id = $1 AND lease_owner = $2 AND fence = $3";
     GIVE_BACK = "leases.give_back":
         "UPDATE conversations SET lease_owner = NULL, lease_until = 0, next_due = $4 WHERE id = $1 AND lease_owner = $2 AND fence = $3";
+    UNTOUCHED = "leases.untouched":
+        "UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE conversation_id = $1 AND state = 'running'";
     RENEW = "leases.renew":
         "UPDATE conversations SET lease_until = $4 WHERE id = $1 AND lease_owner = $2 AND fence = $3";
     MAKE_DUE = "leases.make_due":
@@ -159,7 +161,7 @@ impl Op for Renew {
     }
 }
 
-/// Gives one lease back without having done its work.
+/// Gives one lease back without having begun its work: a turn that was claimed waits again and has not used up an attempt.
 #[derive(Clone, Debug)]
 pub struct GiveBack {
     /// Which.
@@ -173,7 +175,9 @@ impl Op for GiveBack {
     type Out = ();
 
     fn run(&self, tx: &mut dyn Tx) -> Result<()> {
-        give_back(tx, &self.lease, self.at)
+        give_back(tx, &self.lease, self.at)?;
+        tx.execute(&UNTOUCHED, params![self.lease.conversation])?;
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use types::outbound::{OutboundContent, Outcome};
-use types::states::{ConversationState, MessageStatus, SendOutcome};
+use types::states::{ConversationState, IllegalMove, MessageStatus, SendOutcome};
 use types::{
     AttemptId, ConversationId, DedupeKey, Fault, MessageId, ProviderMessageId, Refusal, RequestId, Scope, Timestamp,
 };
@@ -32,7 +32,9 @@ sql! {
         "INSERT INTO attempts (id, tenant_id, message_id, outcome, fault, code, http, error, preview, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     ACCEPTED = "messages.accepted":
-        "UPDATE messages SET status = $2, provider_id = $3, sent_at = COALESCE(sent_at, $4), error = NULL, error_code = NULL WHERE id = $1";
+        "UPDATE messages SET status = $2, provider_id = $3, sent_at = COALESCE(sent_at, $4),
+                error = CASE WHEN $2 = 'failed' THEN error END, error_code = CASE WHEN $2 = 'failed' THEN error_code END
+         WHERE id = $1";
     TROUBLE = "messages.trouble":
         "UPDATE messages SET status = $2, error = $3, error_code = $4 WHERE id = $1";
     MOVE = "outbox.move":
@@ -48,6 +50,9 @@ sql! {
         "UPDATE outbox SET due_at = $2, attempts = 0, resends = 0 WHERE message_id = $1";
     BACK = "messages.pending_again": "UPDATE messages SET status = 'pending', error = NULL, error_code = NULL WHERE id = $1";
 }
+
+/// How long a message waits for people to change a setting, where no schedule says it.
+const WAIT_FOR_PEOPLE: Duration = Duration::from_secs(3600);
 
 /// A message to be saved and sent.
 pub(crate) struct NewMessage<'a> {
@@ -181,6 +186,10 @@ impl RecordAttempt {
     fn accepted(&self, tx: &mut dyn Tx, row: &Row, id: &ProviderMessageId) -> Result<MessageStatus> {
         let now = tx.now();
         self.attempt(tx, row, SendOutcome::Sent, None)?;
+        // A receipt said that it failed, and a person asked for another try, while we waited for this answer: that try is still to come.
+        if row.status == MessageStatus::Pending {
+            return Ok(row.status);
+        }
         let none: Option<Timestamp> = None;
         tx.execute(&MOVE, params![self.deliver.message, none, row.attempts + 1, now])?;
         // A status webhook may have overtaken the answer: what it said stands.
@@ -197,8 +206,9 @@ impl RecordAttempt {
         (status, due, attempts): (MessageStatus, Option<Timestamp>, u32),
     ) -> Result<MessageStatus> {
         let now = tx.now();
-        // A receipt settled it while we waited for the answer: nothing the attempt says can take that back.
-        if !row.status.unsettled() {
+        // A receipt settled it while we waited for the answer, or a person asked for another try after one: nothing the attempt says can
+        // take that back.
+        if !row.status.unsettled() || row.status == MessageStatus::Pending {
             return Ok(row.status);
         }
         let status = if row.status == status { status } else { row.status.advance(status)? };
@@ -249,9 +259,12 @@ impl RecordAttempt {
     /// The channel is stopped and the message waits without losing an attempt (S4.3).
     fn misconfigured(&self, tx: &mut dyn Tx, row: &Row, refusal: &Refusal) -> Result<bool> {
         self.attempt(tx, row, SendOutcome::Failed, Some(refusal))?;
-        let now = tx.now();
-        self.move_to(tx, row, refusal, (MessageStatus::Pending, Some(now), row.attempts))?;
-        if refusal.scope == Scope::Channel {
+        let (now, whole) = (tx.now(), refusal.scope == Scope::Channel);
+        // Where only this recipient is refused the channel goes on, so time must hold the message back.
+        let wait = refusal.retry_after.or(self.policy.send_retry.last().copied()).unwrap_or(WAIT_FOR_PEOPLE);
+        let due = if whole { now } else { now.plus(wait) };
+        self.move_to(tx, row, refusal, (MessageStatus::Pending, Some(due), row.attempts))?;
+        if whole {
             return channels::pause(tx, row.tenant, row.channel, &refusal.reason);
         }
         Ok(false)
@@ -447,7 +460,11 @@ impl Op for Retry {
         let Some((status, conversation)) = found else {
             return Err(StoreError::NotFound { what: "message to send", id: self.0.to_string() });
         };
-        status.advance(MessageStatus::Pending)?;
+        // From `sending` it would be a second copy behind the back of the one under way.
+        if !matches!(status, MessageStatus::Failed | MessageStatus::Held) {
+            let (machine, from, to) = (MessageStatus::MACHINE, status.as_str(), MessageStatus::Pending.as_str());
+            return Err(IllegalMove { machine, from, to }.into());
+        }
         tx.execute(&BACK, params![self.0])?;
         tx.execute(&AGAIN, params![self.0, now])?;
         leases::make_due(tx, conversation, now)

@@ -1,7 +1,7 @@
 //! What providers report of our messages (S4.6): kept once by (id, status, participant), applied to the message when it is known and parked
 //! when the report came before the answer to our own request; never moves a message back. A report settles an ambiguous send (S4.4).
 
-use types::inbound::{OwnSend, StatusReport};
+use types::inbound::{Echo, OwnSend, StatusReport};
 use types::outbound::Recipient;
 use types::states::{MessageStatus, Receipt};
 use types::{ChannelId, ConversationId, MessageId, ProviderMessageId, Timestamp};
@@ -22,21 +22,24 @@ sql! {
     CLAIM_PARKED = "receipts.claim_parked":
         "UPDATE receipts SET message_id = $3 WHERE channel_id = $1 AND provider_id = $2 AND message_id IS NULL";
     BY_PROVIDER_ID = "messages.sent_by_provider_id":
-        "SELECT id, status, conversation_id, sender FROM messages WHERE channel_id = $1 AND provider_id = $2 AND direction = 'out'";
+        "SELECT id, status, conversation_id FROM messages WHERE channel_id = $1 AND provider_id = $2 AND direction = 'out'";
     BY_KEY = "outbox.by_key":
-        "SELECT m.id, m.status, m.conversation_id, m.sender FROM outbox o JOIN messages m ON m.id = o.message_id
+        "SELECT m.id, m.status, m.conversation_id, m.provider_id FROM outbox o JOIN messages m ON m.id = o.message_id
          WHERE o.dedupe_key = $1 AND o.channel_id = $2";
+    FAILED_BEFORE = "receipts.failed_before":
+        "SELECT 1 FROM receipts WHERE channel_id = $1 AND provider_id = $2 AND status = 'failed' LIMIT 1";
     IN_DOUBT = "outbox.in_doubt":
-        "SELECT m.id, m.status, m.conversation_id, m.sender, v.recipient
+        "SELECT m.id, m.status, m.conversation_id, v.recipient
          FROM outbox o JOIN messages m ON m.id = o.message_id JOIN conversations v ON v.id = o.conversation_id
          WHERE o.channel_id = $1 AND o.due_at IS NOT NULL AND m.status IN ('unknown', 'sending') AND m.provider_id IS NULL
            AND m.body = $2 ORDER BY m.id";
     APPLY = "messages.apply_receipt":
         "UPDATE messages SET status = $2, provider_id = COALESCE(provider_id, $3), error_code = $4, error = $5,
-                sent_at = COALESCE(sent_at, $6),
+                sent_at = CASE WHEN $7 >= 1 THEN COALESCE(sent_at, $6) ELSE sent_at END,
                 delivered_at = CASE WHEN $7 >= 2 THEN COALESCE(delivered_at, $6) ELSE delivered_at END,
                 read_at = CASE WHEN $7 >= 3 THEN COALESCE(read_at, $6) ELSE read_at END
          WHERE id = $1";
+    STATUS = "messages.status": "SELECT status FROM messages WHERE id = $1";
     SETTLE = "outbox.settle":
         "UPDATE outbox SET due_at = NULL WHERE message_id = $1 AND due_at IS NOT NULL";
 }
@@ -65,6 +68,7 @@ fn ours(row: &dyn Row) -> Result<Ours> {
 
 /// One thing reported.
 struct Report<'a> {
+    channel: ChannelId,
     receipt: Receipt,
     provider_id: &'a str,
     error_code: Option<i64>,
@@ -88,8 +92,9 @@ pub(crate) fn report(tx: &mut dyn Tx, door: &Door, report: &StatusReport) -> Res
         return Ok(Noted::Duplicate);
     }
     if let (Some(found), Some(receipt)) = (found, report.receipt) {
-        let at = report.at.unwrap_or(now);
-        return apply(tx, &found, &Report { receipt, provider_id: &report.provider_id.0, error_code: code, error, at });
+        let (channel, at) = (door.channel, report.at.unwrap_or(now));
+        let provider_id = &report.provider_id.0;
+        return apply(tx, &found, &Report { channel, receipt, provider_id, error_code: code, error, at });
     }
     Ok(Noted::Kept)
 }
@@ -99,13 +104,23 @@ fn find(tx: &mut dyn Tx, channel: ChannelId, report: &StatusReport) -> Result<Op
         return Ok(Some(found));
     }
     match &report.dedupe_key {
-        Some(key) => tx.first(&BY_KEY, params![&key.0, channel], ours),
+        Some(key) => {
+            let found = tx.first(&BY_KEY, params![&key.0, channel], |r| Ok((ours(r)?, r.get::<Option<String>>(3)?)))?;
+            // A message that was sent twice has two ids at the provider under one key. That the other copy failed says nothing of this one.
+            Ok(found.filter(|(_, id)| id.is_none() || report.receipt != Some(Receipt::Failed)).map(|(ours, _)| ours))
+        }
         None => Ok(None),
     }
 }
 
 fn apply(tx: &mut dyn Tx, ours: &Ours, report: &Report<'_>) -> Result<Noted> {
     let Some(status) = ours.status.receipt(report.receipt) else { return Ok(Noted::Kept) };
+    // `sent` proves an arrival that we had given up on ourselves; after the provider's own `failed` it is only late (S4.6).
+    if (ours.status, report.receipt) == (MessageStatus::Failed, Receipt::Sent)
+        && tx.first(&FAILED_BEFORE, params![report.channel, report.provider_id], |_| Ok(()))?.is_some()
+    {
+        return Ok(Noted::Kept);
+    }
     let reached = match report.receipt {
         Receipt::Sent => 1,
         Receipt::Delivered => 2,
@@ -151,9 +166,9 @@ pub(crate) fn apply_parked(
     let mut ours = Ours { message, status, conversation };
     for (receipt, error_code, error, at) in parked {
         let Some(receipt) = receipt else { continue };
-        let report = Report { receipt, provider_id: &provider_id.0, error_code, error: error.as_deref(), at };
+        let report = Report { channel, receipt, provider_id: &provider_id.0, error_code, error: error.as_deref(), at };
         apply(tx, &ours, &report)?;
-        ours.status = ours.status.receipt(receipt).unwrap_or(ours.status);
+        ours.status = tx.first(&STATUS, params![message], |r| r.get(0))?.unwrap_or(ours.status);
     }
     tx.execute(&CLAIM_PARKED, params![channel, &provider_id.0, message])?;
     Ok(ours.status)
@@ -162,28 +177,41 @@ pub(crate) fn apply_parked(
 /// Green API's proof that a message went through its API. It settles the oldest open message to that chat with that
 /// very text whose fate is in doubt.
 pub(crate) fn own_send(tx: &mut dyn Tx, door: &Door, own: &OwnSend) -> Result<Noted> {
-    let now = tx.now();
     let mut found = tx.first(&BY_PROVIDER_ID, params![door.channel, &own.provider_id.0], ours)?;
     if found.is_none() {
-        let doubtful = tx.all(&IN_DOUBT, params![door.channel, &own.text], |r| {
-            let recipient: String = r.get(4)?;
-            Ok((ours(r)?, parse_json::<Recipient>(r, 4, &recipient)?))
-        })?;
-        found = doubtful.into_iter().find(|(_, to)| same_chat(to, &own.chat)).map(|(ours, _)| ours);
+        found = in_doubt(tx, door, &own.text, |to| same_chat(to, &own.chat))?;
     }
+    prove(tx, door, &own.provider_id, own.at, found)
+}
+
+/// The oldest message with that very text, to whom `is_to` says, whose fate is in doubt.
+fn in_doubt(tx: &mut dyn Tx, door: &Door, text: &str, is_to: impl Fn(&Recipient) -> bool) -> Result<Option<Ours>> {
+    let doubtful = tx.all(&IN_DOUBT, params![door.channel, text], |r| {
+        let recipient: String = r.get(3)?;
+        Ok((ours(r)?, parse_json::<Recipient>(r, 3, &recipient)?))
+    })?;
+    Ok(doubtful.into_iter().find(|(_, to)| is_to(to)).map(|(ours, _)| ours))
+}
+
+/// Keeps the proof that a message of ours went out under `id`, and applies it to the message, if it is known.
+fn prove(
+    tx: &mut dyn Tx,
+    door: &Door,
+    id: &ProviderMessageId,
+    at: Option<Timestamp>,
+    found: Option<Ours>,
+) -> Result<Noted> {
+    let now = tx.now();
     let message = found.as_ref().map(|f| f.message);
     let (none, no_error): (Option<i64>, Option<&str>) = (None, None);
-    let p = params![door.channel, &own.provider_id.0, "sent", "", message, none, no_error, own.at, now];
+    let p = params![door.channel, &id.0, "sent", "", message, none, no_error, at, now];
     if tx.execute(&KEEP, p)? == 0 {
         return Ok(Noted::Duplicate);
     }
-    if let Some(found) = found {
-        let at = own.at.unwrap_or(now);
-        let report =
-            Report { receipt: Receipt::Sent, provider_id: &own.provider_id.0, error_code: None, error: None, at };
-        return apply(tx, &found, &report);
-    }
-    Ok(Noted::Kept)
+    let Some(found) = found else { return Ok(Noted::Kept) };
+    let (channel, at) = (door.channel, at.unwrap_or(now));
+    let receipt = Receipt::Sent;
+    apply(tx, &found, &Report { channel, receipt, provider_id: &id.0, error_code: None, error: None, at })
 }
 
 /// Whether a chat id (`971…@c.us`) is the recipient's.
@@ -195,7 +223,24 @@ pub fn same_chat(to: &Recipient, chat: &str) -> bool {
     }
 }
 
-/// Whether the id belongs to a message that we sent (some numbers echo those).
-pub(crate) fn is_ours(tx: &mut dyn Tx, door: &Door, id: &ProviderMessageId) -> Result<bool> {
-    Ok(tx.first(&BY_PROVIDER_ID, params![door.channel, &id.0], |_| Ok(()))?.is_some())
+/// What an echo of our own message says (some numbers echo those); `None`: someone else wrote it. It is known by its id, or, when it overtook
+/// the answer that gives us the id, by its text to that very person while that is under way.
+pub(crate) fn own_echo(tx: &mut dyn Tx, door: &Door, echo: &Echo) -> Result<Option<Noted>> {
+    if tx.first(&BY_PROVIDER_ID, params![door.channel, &echo.provider_id.0], |_| Ok(()))?.is_some() {
+        return Ok(Some(Noted::Duplicate));
+    }
+    let text = echo.content.text();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let is_to = |to: &Recipient| match to {
+        Recipient::Phone(phone) => echo.group.is_none() && echo.to.phone.as_ref() == Some(phone),
+        Recipient::Bsuid(id) => echo.group.is_none() && echo.to.bsuid.as_ref() == Some(id),
+        Recipient::Chat(id) => echo.group.is_none() && echo.to.other.as_ref() == Some(id),
+        Recipient::Group(group) => echo.group.as_ref() == Some(group),
+    };
+    match in_doubt(tx, door, text, is_to)? {
+        Some(found) => prove(tx, door, &echo.provider_id, echo.at, Some(found)).map(Some),
+        None => Ok(None),
+    }
 }

@@ -1,8 +1,10 @@
 //! The janitor's work (S2.6): forgets old ids, ends pauses that are over, trims by the retention rules. What it does it says.
 
-use types::Timestamp;
 use types::ids::first_id_of;
+use types::states::ConversationState;
+use types::{ConversationId, TenantId, Timestamp};
 
+use crate::conversations;
 use crate::error::Result;
 use crate::sql::{Op, Tx};
 
@@ -17,7 +19,7 @@ sql! {
     JOBS = "sweep.jobs":
         "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE id < $1 AND state IN ('done', 'failed') ORDER BY id LIMIT $2)";
     ENDED_PAUSES = "sweep.ended_pauses":
-        "UPDATE conversations SET state = 'active', state_until = NULL WHERE state = 'paused' AND state_until IS NOT NULL AND state_until <= $1";
+        "SELECT id, tenant_id FROM conversations WHERE state = 'paused' AND state_until IS NOT NULL AND state_until <= $1 LIMIT $2";
     EXPIRED = "sweep.expired_leases":
         "UPDATE conversations SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_until > 0 AND lease_until <= $1";
     STUCK = "sweep.stuck":
@@ -64,7 +66,11 @@ impl Swept {
     #[must_use]
     pub const fn more(&self, limit: u32) -> bool {
         let limit = limit as u64;
-        self.ids >= limit || self.receipts >= limit || self.events >= limit || self.jobs >= limit
+        self.ids >= limit
+            || self.receipts >= limit
+            || self.events >= limit
+            || self.jobs >= limit
+            || self.pauses >= limit
     }
 }
 
@@ -79,9 +85,24 @@ impl Op for Sweep {
             receipts: tx.execute(&RECEIPTS, params![self.ids_before, self.limit])?,
             events: tx.execute(&EVENTS, params![first_id_of(self.events_before), self.limit])?,
             jobs: tx.execute(&JOBS, params![first_id_of(self.jobs_before), self.limit])?,
-            pauses: tx.execute(&ENDED_PAUSES, params![now])?,
+            pauses: self.end_pauses(tx)?,
             leases: tx.execute(&EXPIRED, params![now])?,
             stuck: tx.execute(&STUCK, params![now])?,
         })
+    }
+}
+
+impl Sweep {
+    /// Each with its record, as every change of a conversation's state has (S6.7).
+    fn end_pauses(&self, tx: &mut dyn Tx) -> Result<u64> {
+        let now = tx.now();
+        let ended = tx.all(&ENDED_PAUSES, params![now, self.limit], |r| {
+            Ok((r.get::<ConversationId>(0)?, r.get::<TenantId>(1)?))
+        })?;
+        for (id, tenant) in &ended {
+            let (from, to) = (ConversationState::Paused, ConversationState::Active);
+            conversations::go(tx, *tenant, *id, from, to, None, ("the pause is over", "janitor"))?;
+        }
+        Ok(ended.len() as u64)
     }
 }

@@ -59,6 +59,14 @@ impl Program {
     /// # Errors
     /// When the executable or a log file cannot be opened.
     pub fn start(&mut self) -> anyhow::Result<Binary> {
+        self.start_with(&[])
+    }
+
+    /// Starts it with more variables, for this time only.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(&mut self, more: &[(&str, &str)]) -> anyhow::Result<Binary> {
         self.starts += 1;
         let log = |name: &str| self.directory.join(format!("{name}-{}.log", self.starts));
         let (stderr, stdout) = (log("stderr"), log("stdout"));
@@ -66,6 +74,7 @@ impl Program {
         let child = Command::new(&self.path)
             .args(&self.args)
             .envs(self.env.iter().map(|(k, v)| (k, v)))
+            .envs(more.iter().copied())
             .current_dir(&self.directory)
             .stdin(Stdio::null())
             .stdout(open(&stdout)?)
@@ -256,6 +265,15 @@ mod tests {
         assert_eq!(binary.wait_line("err", PATIENCE).await.unwrap(), "err hello");
         let err = binary.wait_line("never", Duration::from_millis(30)).await.unwrap_err().to_string();
         assert!(err.contains("never") && err.contains("err hello"), "{err}");
+    }
+
+    #[tokio::test]
+    async fn a_variable_of_one_start_is_gone_at_the_next() {
+        let (_dir, mut program) = shell("echo \"is '$ONCE'\"; exec sleep 60");
+        let mut first = program.start_with(&[("ONCE", "here")]).unwrap();
+        assert_eq!(first.wait_line("is", PATIENCE).await.unwrap(), "is 'here'");
+        let mut second = program.start().unwrap();
+        assert_eq!(second.wait_line("is", PATIENCE).await.unwrap(), "is ''");
     }
 
     #[tokio::test]

@@ -156,15 +156,20 @@ impl IdMaker {
     /// this node may have given out (0 when none).
     #[must_use]
     pub fn new(node: u16, after: i64) -> Self {
-        let ms = after >> (NODE_BITS + SEQUENCE_BITS);
-        let sequence = after & ((1 << SEQUENCE_BITS) - 1);
-        Self { node: i64::from(node & 0x3ff), last: AtomicI64::new(ms << SEQUENCE_BITS | sequence) }
+        let node = i64::from(node & 0x3ff);
+        Self { node, last: AtomicI64::new(Self::packed(node, after)) }
+    }
+
+    /// The last step of `node` whose id is not above `after`. An id of a higher node stands above all that `node` can make in its millisecond.
+    const fn packed(node: i64, after: i64) -> i64 {
+        let full = (1 << SEQUENCE_BITS) - 1;
+        let sequence = if (after >> SEQUENCE_BITS) & 0x3ff > node { full } else { after & full };
+        (after >> (NODE_BITS + SEQUENCE_BITS)) << SEQUENCE_BITS | sequence
     }
 
     /// Never again gives an id up to `after`.
     pub fn raise(&self, after: i64) {
-        let floor = Self::new(0, after).last.into_inner();
-        self.last.fetch_max(floor, Ordering::Relaxed);
+        self.last.fetch_max(Self::packed(self.node, after), Ordering::Relaxed);
     }
 
     /// The next id; `now` is the caller's time.
@@ -202,6 +207,17 @@ mod tests {
         let now = Timestamp::from_seconds(1_800_000_000);
         let id = IdMaker::new(3, 0).next(now);
         assert!(IdMaker::new(3, id).next(Timestamp::from_seconds(1_000)) > id);
+    }
+
+    #[test]
+    fn a_node_goes_on_above_what_any_other_node_gave_out() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        for (other, this) in [(1023, 0), (0, 1023), (5, 5)] {
+            let last = IdMaker::new(other, 0).next(now);
+            let maker = IdMaker::new(this, 0);
+            maker.raise(last);
+            assert!(maker.next(Timestamp::from_seconds(1_000)) > last, "node {this} after node {other}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use store::{Claimed, Lease, Next, Snapshot, Work};
 use tokio::sync::OwnedSemaphorePermit;
-use types::ConversationId;
+use types::{ConversationId, MessageId};
 
 use crate::{Worker, deliver, reconcile, turn};
 
@@ -14,10 +14,20 @@ pub(crate) struct Held {
     pub snapshot: Snapshot,
     /// A token of the throttle was taken for the next delivery already.
     pub admitted: bool,
+    /// Messages whose reply was saved in this holding and has not been tried yet.
+    pub saved: Vec<MessageId>,
 }
 
 /// Lets go of the conversation in memory however the work ends, a panic included.
 struct Guard<'a>(&'a Worker, ConversationId, i64);
+
+impl Held {
+    /// The outcome of a customer's message is on record: those who wait for it hear so (S1.8).
+    pub fn settled(&mut self, worker: &Worker, message: MessageId) {
+        self.saved.retain(|m| *m != message);
+        worker.store.hub().settled(message);
+    }
+}
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
@@ -29,7 +39,7 @@ impl Drop for Guard<'_> {
 pub(crate) async fn work(worker: Arc<Worker>, claimed: Claimed, _permit: OwnedSemaphorePermit) {
     worker.hold(&claimed.lease);
     let _guard = Guard(&worker, claimed.lease.conversation, claimed.lease.fence);
-    let mut held = Held { lease: claimed.lease, snapshot: claimed.snapshot, admitted: false };
+    let mut held = Held { lease: claimed.lease, snapshot: claimed.snapshot, admitted: false, saved: Vec::new() };
     let mut work = claimed.work;
     loop {
         let next = match work {
@@ -39,12 +49,18 @@ pub(crate) async fn work(worker: Arc<Worker>, claimed: Claimed, _permit: OwnedSe
         };
         match next {
             Some(Next::Work(more)) => work = more,
-            Some(Next::Wait(Some(at))) => {
-                worker.look_at(at);
-                return;
+            Some(Next::Wait(at)) => {
+                if let Some(at) = at {
+                    worker.look_at(at);
+                }
+                break;
             }
-            // Nothing more; or nothing could be recorded, and whoever claims the conversation next finds what is due.
-            Some(Next::Wait(None)) | None => return,
+            // Nothing could be recorded: whoever claims the conversation next finds what is due.
+            None => break,
         }
+    }
+    // Replies that wait behind another message, or for their channel: saved only, and that is their outcome for now.
+    for message in std::mem::take(&mut held.saved) {
+        worker.store.hub().settled(message);
     }
 }

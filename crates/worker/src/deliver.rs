@@ -44,6 +44,10 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, deliver: Deliver)
     let outcome = worker.egress.deliver(channel, &outbound(held, &deliver)).await;
     fail::fail_point!("worker.sent");
     let accepted = matches!(outcome, Outcome::Accepted { .. });
+    if accepted {
+        // Before the record: a status may come while that is being written, and must count as coming after.
+        worker.store.hub().accepted(channel, worker.store.clock().now());
+    }
     log(held, &deliver, &outcome);
     let (answers, created) = (deliver.in_reply_to, deliver.created_at);
     let op = RecordAttempt {
@@ -57,11 +61,10 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, deliver: Deliver)
     let recorded = persist(worker, op, "what became of a send").await;
     fail::fail_point!("worker.recorded");
     if let Some(message) = answers {
-        worker.store.hub().settled(message);
+        held.settled(worker, message);
     }
     let recorded = recorded?;
     if accepted {
-        worker.store.hub().accepted(channel, worker.store.clock().now());
         measure(created, worker.store.clock().now());
     }
     if recorded.paused_channel {

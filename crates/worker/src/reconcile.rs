@@ -30,7 +30,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, deliver: Deliver)
     };
     let after = persist(worker, op, "the end of an ambiguous send").await?;
     if let Some(message) = answers {
-        worker.store.hub().settled(message);
+        held.settled(worker, message);
     }
     Some(after.next)
 }

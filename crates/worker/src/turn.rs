@@ -48,8 +48,9 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     metrics::histogram!("message_processing_seconds").record(watch.elapsed().as_secs_f64());
     tracing::info!(request_id = %request, inbound_message_id = %message, conversation_id = %held.lease.conversation,
         outcome, reply = after.saved.map(|m| m.0), "turn finished");
-    if after.saved.is_none() {
-        worker.store.hub().settled(message);
+    match after.saved {
+        Some(_) => held.saved.push(message),
+        None => worker.store.hub().settled(message),
     }
     Some(after.next)
 }
@@ -58,6 +59,7 @@ async fn fail(worker: &Arc<Worker>, held: &Held, turn: Turn, fault: Fault, error
     tracing::warn!(request_id = %turn.request_id, inbound_message_id = %turn.message, conversation_id = %held.lease.conversation,
         attempt = turn.attempt, fault = fault.as_str(), error, "turn failed");
     let pause = worker.options.policy.job_retry.first().copied().unwrap_or_default();
+    let message = turn.message;
     let op = FailTurn {
         lease: held.lease.clone(),
         turn,
@@ -67,7 +69,10 @@ async fn fail(worker: &Arc<Worker>, held: &Held, turn: Turn, fault: Fault, error
         stop: worker.stopping(),
         policy: Arc::clone(&worker.options.policy),
     };
-    Some(persist(worker, op, "a failed turn").await?.next)
+    let after = persist(worker, op, "a failed turn").await?;
+    // It may be a dead letter now.
+    worker.store.hub().settled(message);
+    Some(after.next)
 }
 
 /// What the turn comes to. A hang, a panic and an unreadable memory are failures of this attempt, not of the process.

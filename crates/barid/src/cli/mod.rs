@@ -34,15 +34,18 @@ use crate::config::{Config, Mistake};
 use crate::wire;
 use output::Output;
 
+/// What stands over the options that every command has.
+const EVERYWHERE: &str = "Everywhere";
+
 /// A self-hosted engine for WhatsApp assistants.
 #[derive(Debug, Parser)]
 #[command(name = "barid", version, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
     /// The configuration file [default: barid.toml].
-    #[arg(long, global = true, value_name = "FILE", env = "BARID_CONFIG", hide_env = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "BARID_CONFIG", hide_env = true, help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Write JSON to stdout, for programs.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     #[command(subcommand)]
     command: Command,
@@ -131,7 +134,7 @@ impl Context {
     fn load_beside(&self) -> Result<Config, Failure> {
         let demo = Path::new(crate::demo::FOLDER).join(DEFAULT);
         if self.path.is_none() && !Path::new(DEFAULT).exists() && demo.exists() {
-            say(&format!("(no {DEFAULT} here: this is the demo's data, {})", demo.display()));
+            say(&format!("(the demo's data: {})", demo.display()));
             return self.read(Some(&demo));
         }
         self.load()
@@ -232,13 +235,19 @@ fn completions(cx: &Context, shell: clap_complete::Shell) -> Result<(), Failure>
     cx.out.raw(&script)
 }
 
-/// Asks before something that concerns many rows. Without a terminal nobody can be asked: then the flag must say it.
+/// Refuses an act on all rows that nobody can confirm: without a terminal, the flag must say it. Before anything is looked at, so that a
+/// script fails the same way every time.
+fn confirmable(all: bool, yes: bool) -> Result<(), Failure> {
+    if !all || yes || std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::Usage("--all needs --yes where there is no terminal to ask at".to_owned()))
+}
+
+/// Asks before something that concerns many rows.
 fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!("{question} There is no terminal to ask at: say it with --yes")));
     }
     ask(&format!("{question} [y/N] "));
     let mut answer = String::new();

@@ -262,7 +262,7 @@ fn all_mistakes_are_named_at_once() {
     barid.toml:11: [store] url: names neither sqlite: nor postgres://. Mend: write url = "sqlite:barid.db" or url = "postgres://user:password@host/database"
     barid.toml:13: [jobs] lease: 40s (line 13) is not longer than [jobs] turn_timeout = 30s (the default) and [send] timeout = 10s (the default) together. Mend: write lease = "50s" or more, or shorten the other two
     barid.toml:14: [jobs] retry: is text, and must be a list of durations. Mend: write retry = ["1s", "5s", "15s"]
-    barid.toml:15: [jobs] workers: 0 is not between 1 and 1024. Mend: write workers = 16
+    barid.toml:15: [jobs] workers: 0 is not between 1 and 1024. Mend: write workers = 256
     barid.toml:16: [jobs] keep_ids: 7d is less than 8d. Mend: write keep_ids = "30d"
     barid.toml:17: [jobs] runner_token: is empty. Mend: write runner_token = "${JOB_RUNNER_TOKEN}" or runner_token = { file = "…" }
     barid.toml:19: [send] retry: "soon" is not a duration. Mend: write retry = ["1m", "5m", "15m", "1h"]

@@ -1,0 +1,150 @@
+//! The demo: the engine, a simulated Meta and a simulated Green API in one process, with a sample business. Its webhooks are really signed and
+//! really travel over HTTP; only the world outside this machine is missing.
+//!
+//! - [`folder`]: what lies on disk: secrets, database, where it runs
+//! - [`sample`]: the sample business as a configuration
+
+pub mod folder;
+pub mod sample;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use simulator::{GreenInstance, MetaNumber, Simulator, SimulatorOptions, StatusPlan, WebhookTargets};
+use tokio::net::TcpListener;
+use types::{Dice, Secret, SharedClock};
+
+use crate::wire::{App, Start};
+pub use folder::{Folder, Running};
+pub use sample::Secrets;
+
+/// Where the demo keeps its data when nothing else is said.
+pub const FOLDER: &str = ".barid-demo";
+/// Where it listens when nothing else is said and nobody else does.
+pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// How to start it.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the engine listens; `None`: [`LISTEN`], or a free port when that is taken.
+    pub listen: Option<SocketAddr>,
+    /// Where its data is.
+    pub data: PathBuf,
+    /// Forget what was there.
+    pub reset: bool,
+    /// More of the engine's start: metrics, routes.
+    pub start: Start,
+}
+
+/// A running demo.
+#[derive(Debug)]
+pub struct Demo {
+    app: App,
+    simulator: Simulator,
+    folder: Folder,
+}
+
+/// Starts it; returns when it can be talked to.
+///
+/// # Errors
+/// When the address is not of this machine or is taken, or the folder cannot be used; each says what to mend.
+pub async fn start(options: Options, clock: SharedClock) -> anyhow::Result<Demo> {
+    let listener = listen(options.listen).await?;
+    let address = listener.local_addr().context("the address is not known")?;
+    let folder = Folder::at(options.data);
+    folder.refuse_second()?;
+    if options.reset {
+        folder.reset()?;
+    }
+    let secrets = folder.secrets()?;
+    let simulator = Simulator::start(world(&secrets, Arc::clone(&clock))).await?;
+    let text = sample::configuration(address, &simulator.base_url());
+    let config = folder.load(&text)?;
+    let app = App::start_on(listener, &config, clock, options.start).await?;
+    let url = format!("http://{}", app.address());
+    simulator.set_webhooks(&WebhookTargets {
+        meta_url: Some(format!("{url}/api/webhooks/whatsapp")),
+        green_url: Some(format!("{url}/webhook/greenapi")),
+    })?;
+    folder.note(
+        &text,
+        &Running {
+            engine: url,
+            simulator: simulator.base_url(),
+            assistant: sample::ASSISTANT.to_owned(),
+            business: sample::BUSINESS.to_owned(),
+        },
+    )?;
+    Ok(Demo { app, simulator, folder })
+}
+
+async fn listen(asked: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
+    if let Some(address) = asked {
+        if !address.ip().is_loopback() {
+            bail!("{address} is not of this machine alone: the demo listens on loopback only (127.0.0.1:PORT)");
+        }
+        let taken = || format!("cannot listen on {address}: is another program using it? Another with --listen");
+        return TcpListener::bind(address).await.with_context(taken);
+    }
+    if let Ok(listener) = TcpListener::bind(LISTEN).await {
+        return Ok(listener);
+    }
+    // A newcomer's port 8080 is often taken, and the demo does not care which it has.
+    TcpListener::bind(SocketAddr::new(LISTEN.ip(), 0)).await.context("no free port on 127.0.0.1")
+}
+
+/// The simulated providers: one number, one instance.
+fn world(secrets: &Secrets, clock: SharedClock) -> SimulatorOptions {
+    let secret = |text: &str| Secret::new(text);
+    SimulatorOptions {
+        meta: vec![MetaNumber {
+            phone_number_id: sample::NUMBER.to_owned(),
+            waba_id: sample::ACCOUNT.to_owned(),
+            display_phone: sample::PHONE.to_owned(),
+            access_token: secret(&secrets.meta_access_token),
+            app_secret: secret(&secrets.meta_app_secret),
+        }],
+        green: vec![GreenInstance {
+            instance: sample::INSTANCE.to_owned(),
+            api_token: secret(&secrets.green_api_token),
+            webhook_token: secret(&secrets.green_webhook_token),
+            wid: format!("{}@c.us", sample::PHONE),
+        }],
+        statuses: StatusPlan { delay: Duration::from_millis(60), ..StatusPlan::default() },
+        seed: Dice::from_system().throw(),
+        keep_accepted: 10_000,
+        keep_events: 2_000,
+        clock,
+        ..SimulatorOptions::default()
+    }
+}
+
+impl Demo {
+    /// Where the engine listens.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.app.address())
+    }
+
+    /// Where the simulated providers listen.
+    #[must_use]
+    pub fn simulator(&self) -> &Simulator {
+        &self.simulator
+    }
+
+    /// Its data.
+    #[must_use]
+    pub const fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Drains the engine, then ends the providers: what is being sent still finds them.
+    pub async fn stop(self) {
+        self.folder.forget();
+        self.app.drain().await;
+        self.simulator.stop().await;
+    }
+}

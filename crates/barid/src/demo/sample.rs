@@ -1,0 +1,123 @@
+//! The sample business, as the configuration that a real one would write.
+
+use std::net::SocketAddr;
+
+use types::clock::random_token;
+
+/// The business's name.
+pub const BUSINESS: &str = "Al Ain Business Center";
+/// The assistant's name.
+pub const ASSISTANT: &str = "ABCai";
+/// Meta's id of its number.
+pub const NUMBER: &str = "105500000000001";
+/// Its WhatsApp business account.
+pub const ACCOUNT: &str = "215500000000001";
+/// Its number.
+pub const PHONE: &str = "97137000001";
+/// Its instance at Green API.
+pub const INSTANCE: &str = "1101000001";
+
+/// The files of the folder `secrets`, by name.
+pub const FILES: [&str; 6] = [
+    "meta_verify_token",
+    "meta_app_secret",
+    "meta_access_token",
+    "green_api_token",
+    "green_webhook_token",
+    "runner_token",
+];
+
+/// What proves engine and providers to each other.
+#[derive(Clone)]
+pub struct Secrets {
+    /// Meta's handshake.
+    pub meta_verify_token: String,
+    /// Signs Meta's webhooks.
+    pub meta_app_secret: String,
+    /// Sends through Meta.
+    pub meta_access_token: String,
+    /// Sends through Green API.
+    pub green_api_token: String,
+    /// Comes with Green API's webhooks.
+    pub green_webhook_token: String,
+    /// Opens `/api/jobs/*`.
+    pub runner_token: String,
+}
+
+impl Secrets {
+    /// In the order of [`FILES`]; `make` gives each.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn each<E>(mut make: impl FnMut(&'static str) -> Result<String, E>) -> Result<Self, E> {
+        let [verify, app, access, api, webhook, runner] = FILES;
+        Ok(Self {
+            meta_verify_token: make(verify)?,
+            meta_app_secret: make(app)?,
+            meta_access_token: make(access)?,
+            green_api_token: make(api)?,
+            green_webhook_token: make(webhook)?,
+            runner_token: make(runner)?,
+        })
+    }
+}
+
+/// A new secret.
+#[must_use]
+pub fn secret() -> String {
+    random_token()
+}
+
+/// The configuration of the demo: `listen` is the engine's address, `providers` that of the simulated ones.
+#[must_use]
+pub fn configuration(listen: SocketAddr, providers: &str) -> String {
+    format!(
+        r#"# Written by `barid demo` at each start: change a copy. The secrets beside it are random.
+
+[server]
+listen = "{listen}"
+public_url = "http://{listen}"
+
+[store]
+url = "sqlite:demo.db"
+
+[jobs]
+runner_token = {{ file = "secrets/runner_token" }}
+
+[log]
+level = "warn"
+
+[[tenants]]
+slug = "alain"
+business = "{BUSINESS}"
+assistant = "{ASSISTANT}"
+language = "en"
+region = "AE"
+timezone = "Asia/Dubai"
+services = [
+    "Golden visa | residence visa | الإقامة الذهبية | فيزا ذهبية",
+    "Business setup | company formation | company registration | تأسيس شركة | فتح شركة",
+    "Trade license | trade licence | commercial license | رخصة تجارية",
+    "Family visa | dependent visa | فيزا عائلية | إقامة عائلية",
+    "Office space | coworking | serviced office | مكتب",
+    "PRO services | document clearing | تخليص معاملات",
+    "Ejari | tenancy contract | إيجاري",
+]
+
+[[tenants.channels]]
+kind = "meta"
+phone_number_id = "{NUMBER}"
+verify_token = {{ file = "secrets/meta_verify_token" }}
+app_secret = {{ file = "secrets/meta_app_secret" }}
+access_token = {{ file = "secrets/meta_access_token" }}
+api_base = "{providers}"
+
+[[tenants.channels]]
+kind = "greenapi"
+instance = "{INSTANCE}"
+api_token = {{ file = "secrets/green_api_token" }}
+webhook_token = {{ file = "secrets/green_webhook_token" }}
+api_base = "{providers}"
+"#
+    )
+}

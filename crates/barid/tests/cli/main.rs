@@ -1,0 +1,21 @@
+//! The command line as its users meet it: the real binary, its words, its exit codes.
+//!
+//! - `support`: running it, and texts without what differs from run to run
+//! - `prepared`: a small database with a conversation, a failed send and a dead letter
+//! - `help`: the words of each command's help
+//! - `lists`: tables and JSON over the prepared database; acting on it
+//! - `misuse`: wrong use is exit 2 with the mend; failure is exit 1
+//! - `talk`: the demo, and whole conversations with it
+
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod misuse;
+#[cfg(test)]
+mod prepared;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod talk;

@@ -1,0 +1,359 @@
+//! The ledgers against each other, and against the database at rest (invariants I1 to I9, I12 to I14).
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use rusqlite::{Connection, OpenFlags};
+use simulator::{Accepted, Happened};
+use testkit::ledgers::{Finding, Ledgers};
+use testkit::simulator;
+use types::Timestamp;
+
+use crate::arena::Arena;
+use crate::customers::Ledger;
+
+/// How long after an engine's death a send that it had begun may still be accepted, and how long after its own acceptance a resend
+/// may have been decided already: the way of a request between two processes on a busy machine.
+const IN_FLIGHT: Duration = Duration::from_millis(700);
+
+/// When the engine first acknowledged a status of each send.
+type Confirmed = HashMap<Arc<str>, Timestamp>;
+
+/// One reply, as the engine has it.
+struct Reply {
+    id: i64,
+    conversation: i64,
+    key: String,
+    inbound: Option<String>,
+    status: String,
+    body: String,
+    duplicate: bool,
+    resends: u32,
+    due: Option<i64>,
+    provider_id: Option<String>,
+    created: Timestamp,
+    delivered: Option<i64>,
+    read: Option<i64>,
+    /// Whether an attempt is on record that the provider accepted.
+    told: bool,
+}
+
+/// What is wrong, in words; and what was counted.
+#[derive(Default)]
+struct Audit {
+    wrong: Vec<String>,
+    repeated: usize,
+    marked: usize,
+    held: usize,
+    learned: usize,
+}
+
+/// Ends the engine politely, and holds everything against everything.
+pub(crate) async fn settle(mut arena: Arena, mut engine: testkit::Binary, ledger: &Ledger) -> anyhow::Result<Arena> {
+    arena.rest().await.with_context(|| tail(&engine.stderr()))?;
+    engine.finish(Duration::from_secs(20)).await?;
+    let confirmed = confirmations(&arena).await;
+    let audit = examine(&arena, ledger, &confirmed)?;
+    summary(&arena, ledger, &audit);
+    arena.logs_are_clean()?;
+    ensure!(
+        audit.wrong.is_empty(),
+        "{} violations, the first of them:\n- {}",
+        audit.wrong.len(),
+        audit.wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n- ")
+    );
+    idle_restart_writes_nothing(&mut arena).await?;
+    Ok(arena)
+}
+
+/// What the engine said last.
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+fn summary(arena: &Arena, ledger: &Ledger, audit: &Audit) {
+    let mut starts = arena.starts.clone();
+    starts.sort_unstable();
+    println!(
+        "crash {}: {} kills, {} acknowledged of {} posted, {} accepted, {} learned from receipts only, {} marked as possible duplicates, \
+         {} sent twice, {} held, {} violations; median start {:?}",
+        arena.rules.name,
+        arena.kills.len(),
+        ledger.acknowledged().len(),
+        ledger.posted().len(),
+        arena.simulator.accepted_count(),
+        audit.learned,
+        audit.marked,
+        audit.repeated,
+        audit.held,
+        audit.wrong.len(),
+        starts.get(starts.len() / 2).copied().unwrap_or_default(),
+    );
+}
+
+fn open(path: &Path) -> anyhow::Result<Connection> {
+    Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+fn replies(db: &Connection) -> anyhow::Result<Vec<Reply>> {
+    let mut statement = db.prepare(
+        "SELECT m.id, m.conversation_id, o.dedupe_key, i.provider_id, m.status, m.body, m.possible_duplicate, o.resends, o.due_at,
+                m.provider_id, m.created_at, m.delivered_at, m.read_at,
+                EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = m.id AND a.outcome = 'sent')
+         FROM outbox o JOIN messages m ON m.id = o.message_id LEFT JOIN messages i ON i.id = m.in_reply_to ORDER BY m.id",
+    )?;
+    let rows = statement.query_map([], |r| {
+        Ok(Reply {
+            id: r.get(0)?,
+            conversation: r.get(1)?,
+            key: r.get(2)?,
+            inbound: r.get(3)?,
+            status: r.get(4)?,
+            body: r.get(5)?,
+            duplicate: r.get(6)?,
+            resends: r.get(7)?,
+            due: r.get(8)?,
+            provider_id: r.get(9)?,
+            created: Timestamp::from_micros(r.get(10)?),
+            delivered: r.get(11)?,
+            read: r.get(12)?,
+            told: r.get(13)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn texts(db: &Connection, sql: &str) -> anyhow::Result<Vec<String>> {
+    let mut statement = db.prepare(sql).with_context(|| sql.to_owned())?;
+    let rows = statement.query_map([], |r| r.get::<_, String>(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn examine(arena: &Arena, ledger: &Ledger, confirmed: &Confirmed) -> anyhow::Result<Audit> {
+    let db = open(&arena.data)?;
+    let replies = replies(&db)?;
+    let sends = arena.simulator.ledger();
+    let mut audit = Audit::default();
+    audit.stored(&db, ledger)?;
+    audit.at_rest(&db)?;
+    audit.replies(arena, &replies, (&sends, confirmed), ledger);
+    audit.order(&replies, &sends, ledger);
+    audit.ledgers(&replies, &sends, ledger);
+    ensure!(!sends.is_empty() && !replies.is_empty(), "nothing was answered: nothing was tested");
+    Ok(audit)
+}
+
+impl Audit {
+    fn say(&mut self, what: String) {
+        self.wrong.push(what);
+    }
+
+    /// I1, I2: what was acknowledged is stored, once; what is stored was posted.
+    fn stored(&mut self, db: &Connection, ledger: &Ledger) -> anyhow::Result<()> {
+        let inbox: Vec<String> = texts(db, "SELECT provider_message_id FROM inbox")?;
+        let messages: Vec<String> = texts(db, "SELECT provider_id FROM messages WHERE direction = 'in'")?;
+        let stored: HashSet<&str> = messages.iter().map(String::as_str).collect();
+        if stored.len() != messages.len() || inbox.len() != messages.len() {
+            self.say(format!(
+                "I2: {} messages, {} different, {} in the inbox",
+                messages.len(),
+                stored.len(),
+                inbox.len()
+            ));
+        }
+        for lost in ledger.acknowledged().iter().filter(|a| !stored.contains(a.id.as_str())) {
+            self.say(format!("I1: {} of {} was acknowledged and is not stored", lost.id, lost.chat));
+        }
+        let posted: HashSet<String> = ledger.posted().into_iter().map(|p| p.id).collect();
+        for odd in stored.iter().filter(|id| !posted.contains(**id)) {
+            self.say(format!("I1: {odd} is stored and was never posted"));
+        }
+        Ok(())
+    }
+
+    /// I3, I8, I9, I12: every message has one outcome, nothing is due, nobody holds anything, the file is sound.
+    fn at_rest(&mut self, db: &Connection) -> anyhow::Result<()> {
+        for (rule, sql) in [
+            ("I3: a message without its one finished job", "SELECT i.id || ' ' || COALESCE(j.state, 'no job') || ' ' || COALESCE(j.outcome, '')
+                FROM messages i LEFT JOIN jobs j ON j.message_id = i.id WHERE i.direction = 'in' AND (j.id IS NULL OR j.state <> 'done' OR j.outcome <> 'replied')"),
+            ("I3: more jobs than messages", "SELECT message_id || '' FROM jobs GROUP BY message_id HAVING COUNT(*) > 1"),
+            ("I3: a message with other than one reply", "SELECT i.id || ': ' || COUNT(m.id) FROM messages i
+                LEFT JOIN messages m ON m.in_reply_to = i.id WHERE i.direction = 'in' GROUP BY i.id HAVING COUNT(m.id) <> 1"),
+            ("I3: a dead letter", "SELECT error || ' ' || attempts FROM dead_letters"),
+            ("I8: a lease that nobody gave back", "SELECT id || ' ' || COALESCE(lease_owner, '') FROM conversations WHERE lease_owner IS NOT NULL OR lease_until <> 0"),
+            ("I9: a conversation that is due at rest", "SELECT id || ' ' || next_due FROM conversations WHERE next_due IS NOT NULL"),
+            ("I9: more attempts than allowed", "SELECT id || ' ' || attempts FROM jobs WHERE attempts > max_attempts"),
+            ("S1.7: two contacts of one number", "SELECT phone FROM contacts GROUP BY phone HAVING COUNT(*) > 1"),
+            ("S1.7: two conversations of one contact", "SELECT contact_id || '' FROM conversations GROUP BY contact_id HAVING COUNT(*) > 1"),
+            ("I12: a broken file", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
+            ("I12: a broken reference", "SELECT \"table\" || ' ' || rowid || ' ' || parent FROM pragma_foreign_key_check"),
+        ] {
+            for row in texts(db, sql)? {
+                self.say(format!("{rule}: {row}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// I3, I4, I5, I7 and the marks: each reply against what the provider accepted.
+    fn replies(
+        &mut self,
+        arena: &Arena,
+        replies: &[Reply],
+        (sends, confirmed): (&[Arc<Accepted>], &Confirmed),
+        ledger: &Ledger,
+    ) {
+        let mut of: HashMap<String, Vec<&Accepted>> = HashMap::new();
+        for send in sends {
+            match ledger.inbound_of(send) {
+                Some(inbound) => of.entry(inbound).or_default().push(send),
+                None => self.say(format!("I5: {} of {} answers nothing: {:?}", send.provider_id, send.to, send.body)),
+            }
+        }
+        for reply in replies {
+            let accepted = reply.inbound.as_ref().and_then(|id| of.remove(id)).unwrap_or_default();
+            self.marked += usize::from(reply.duplicate);
+            self.held += usize::from(reply.status == "held");
+            self.learned += usize::from(!accepted.is_empty() && !reply.told);
+            self.one(arena, reply, &accepted);
+            if accepted.len() > 1 {
+                self.repeated += 1;
+                self.twice(arena, reply, &accepted, confirmed);
+            }
+        }
+        for (inbound, sends) in of {
+            self.say(format!("I5: {} sends answer {inbound} and stand in no outbox", sends.len()));
+        }
+    }
+
+    fn one(&mut self, arena: &Arena, reply: &Reply, accepted: &[&Accepted]) {
+        let who =
+            format!("reply {} ({}, {} accepted, {} resends)", reply.key, reply.status, accepted.len(), reply.resends);
+        let settled = if accepted.is_empty() {
+            // Only a person may be asked about a reply that nobody got.
+            reply.status == "held"
+        } else if arena.rules.statuses {
+            reply.status == "read" && reply.delivered.is_some() && reply.read.is_some()
+        } else {
+            matches!(reply.status.as_str(), "sent" | "held")
+        };
+        if !settled || reply.due.is_some() {
+            self.say(format!("I3, I7: {who} has no end that fits"));
+        }
+        if accepted.len() > 1 + reply.resends as usize {
+            self.say(format!("I4: {who} was accepted more often than the record explains"));
+        }
+        if reply.duplicate != (reply.resends > 0) || (reply.resends > 0 && arena.rules.on_unknown == "hold") {
+            self.say(format!("S4.4: {who} and its mark do not agree"));
+        }
+        if accepted.iter().any(|a| a.body != reply.body || a.at < reply.created) {
+            self.say(format!("I5: {who} was sent with other words or before it was saved"));
+        }
+        if let Some(id) = &reply.provider_id
+            && !accepted.iter().any(|a| *a.provider_id == **id)
+        {
+            self.say(format!("I5: {who} has the id {id}, which the provider never gave for it"));
+        }
+    }
+
+    /// A reply that the provider accepted twice: a kill lies between, and nobody had confirmed the first.
+    fn twice(&mut self, arena: &Arena, reply: &Reply, accepted: &[&Accepted], confirmed: &Confirmed) {
+        if !reply.duplicate {
+            self.say(format!("S4.4: {} was sent twice and is not marked", reply.key));
+        }
+        for pair in accepted.windows(2) {
+            let (first, second) = (pair[0], pair[1]);
+            let killed = arena.kills.iter().any(|k| first.at <= k.plus(IN_FLIGHT) && *k <= second.at);
+            if !killed {
+                self.say(format!("I4: {} was sent twice and no kill lies between", reply.key));
+            }
+            if confirmed.get(&first.provider_id).is_some_and(|at| at.plus(IN_FLIGHT) < second.at) {
+                self.say(format!("I4: {} was sent again after a receipt had confirmed it", reply.key));
+            }
+        }
+    }
+
+    /// I6: what a conversation got first is in the order of its outbox.
+    fn order(&mut self, replies: &[Reply], sends: &[Arc<Accepted>], ledger: &Ledger) {
+        let place: HashMap<&str, &Reply> = replies.iter().filter_map(|r| Some((r.inbound.as_deref()?, r))).collect();
+        let (mut seen, mut last): (HashSet<i64>, HashMap<i64, i64>) = (HashSet::new(), HashMap::new());
+        for send in sends {
+            let Some(reply) = ledger.inbound_of(send).and_then(|id| place.get(id.as_str()).copied()) else { continue };
+            if seen.insert(reply.id) {
+                let former = last.insert(reply.conversation, reply.id).unwrap_or_default();
+                if former > reply.id {
+                    self.say(format!("I6: {} came after a later one of its conversation", reply.key));
+                }
+            }
+        }
+    }
+
+    /// The outside view: customers' and provider's ledgers alone. What is held for a person is not lost.
+    fn ledgers(&mut self, replies: &[Reply], sends: &[Arc<Accepted>], ledger: &Ledger) {
+        let of = |which: fn(&Reply) -> bool| replies.iter().filter(move |r| which(r)).filter_map(|r| r.inbound.clone());
+        let held: HashSet<String> = of(|r| r.status == "held").collect();
+        let findings = Ledgers::new()
+            .posted(ledger.posted())
+            .acknowledged(ledger.acknowledged())
+            .accepted(sends.to_vec(), |send| ledger.inbound_of(send))
+            .may_repeat(of(|r| r.duplicate))
+            .findings();
+        for finding in findings {
+            if !matches!(&finding, Finding::Lost { id, .. } if held.contains(id)) {
+                self.say(format!("ledgers: {finding}"));
+            }
+        }
+    }
+}
+
+async fn confirmations(arena: &Arena) -> Confirmed {
+    let mut first = HashMap::new();
+    for event in arena.simulator.events(0, Duration::ZERO).await {
+        if let Happened::Status { provider_id, .. } = event.what {
+            first.entry(provider_id).or_insert(event.at);
+        }
+    }
+    first
+}
+
+/// I14: a start on a database at rest has nothing to recover, so it changes no row and no byte.
+async fn idle_restart_writes_nothing(arena: &mut Arena) -> anyhow::Result<()> {
+    let (before, rows) = (std::fs::read(&arena.data)?, contents(&arena.data)?);
+    let accepted = arena.simulator.accepted_count();
+    let mut engine = arena.start().await?;
+    // Longer than its poll, its janitor's round and the wait for a receipt.
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    engine.finish(Duration::from_secs(20)).await?;
+    let mut after = contents(&arena.data)?;
+    for (table, rows) in &rows {
+        let now = after.remove(table).unwrap_or_default();
+        let odd: Vec<&String> = now.iter().filter(|r| !rows.contains(r)).take(3).collect();
+        ensure!(now == *rows, "I14: a start on a database at rest changed {table}: {odd:?}\n{}", engine.stderr());
+    }
+    ensure!(
+        std::fs::read(&arena.data)? == before,
+        "I14: a start on a database at rest wrote into it, though no row differs"
+    );
+    ensure!(arena.simulator.accepted_count() == accepted, "I14: a start on a database at rest sent something");
+    Ok(())
+}
+
+/// Every row of every table, as text.
+fn contents(path: &Path) -> anyhow::Result<HashMap<String, Vec<String>>> {
+    let db = open(path)?;
+    let mut all = HashMap::new();
+    for table in texts(&db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")? {
+        let mut statement = db.prepare(&format!("SELECT * FROM \"{table}\""))?;
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |r| {
+            (0..columns).map(|n| r.get_ref(n).map(|v| format!("{v:?}"))).collect::<Result<Vec<_>, _>>()
+        })?;
+        let rows: Vec<String> = rows.map(|r| r.map(|r| r.join(", "))).collect::<Result<_, _>>()?;
+        all.insert(table, rows);
+    }
+    Ok(all)
+}
