@@ -125,22 +125,28 @@ impl Accept {
                 Some(noted) => noted,
                 None => self.echo(tx, door, echo, raw)?,
             },
+            // Old news that comes again (Meta repeats for 7 days) must not undo what has happened since: only the first copy acts.
             Event::IdentityChange(change) => {
-                contacts::relink(tx, door.tenant, &change.before, &change.after)?;
-                return self.note(tx, Some(door), "identity_change", None, raw, out);
+                if self.note(tx, Some(door), "identity_change", None, raw, out)? {
+                    contacts::relink(tx, door.tenant, &change.before, &change.after)?;
+                }
+                return Ok(());
             }
             Event::Channel(news) => {
-                if let Some(usable) = news.usable {
+                let fresh = self.note(tx, Some(door), &format!("channel_{}", news.word), None, raw, out)?;
+                if let Some(usable) = news.usable.filter(|_| fresh) {
                     out.waiting |= channels::news(tx, door, usable, &news.word)?;
                 }
-                return self.note(tx, Some(door), &format!("channel_{}", news.word), None, raw, out);
+                return Ok(());
             }
             Event::Handover { from, ours } => {
-                self.handover(tx, door, from, *ours)?;
-                return self.note(tx, Some(door), "messaging_handovers", None, raw, out);
+                if self.note(tx, Some(door), "messaging_handovers", None, raw, out)? {
+                    self.handover(tx, door, from, *ours)?;
+                }
+                return Ok(());
             }
-            Event::Note { kind } => return self.note(tx, Some(door), kind, None, raw, out),
-            Event::Unreadable { kind, why } => return self.note(tx, Some(door), kind, Some(why), raw, out),
+            Event::Note { kind } => return self.note(tx, Some(door), kind, None, raw, out).map(drop),
+            Event::Unreadable { kind, why } => return self.note(tx, Some(door), kind, Some(why), raw, out).map(drop),
         };
         match noted {
             Noted::Duplicate => out.duplicates += 1,
@@ -153,6 +159,7 @@ impl Accept {
         Ok(())
     }
 
+    /// Keeps an element as an event; whether it is new.
     fn note(
         &self,
         tx: &mut dyn Tx,
@@ -161,13 +168,14 @@ impl Accept {
         why: Option<&str>,
         raw: &str,
         out: &mut Accepted,
-    ) -> Result<()> {
-        if events::keep(tx, door, kind, why, raw, &self.request_id)? {
+    ) -> Result<bool> {
+        let fresh = events::keep(tx, door, kind, why, raw, &self.request_id)?;
+        if fresh {
             out.recorded += 1;
         } else {
             out.duplicates += 1;
         }
-        Ok(())
+        Ok(fresh)
     }
 
     fn handover(&self, tx: &mut dyn Tx, door: &Door, from: &Identity, ours: bool) -> Result<()> {
