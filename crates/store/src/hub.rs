@@ -68,10 +68,14 @@ impl Hub {
         *traffic = Traffic { heard: Some(now), unanswered: None };
     }
 
-    /// The provider accepted a message of `channel` at `now`.
-    pub fn accepted(&self, channel: ChannelId, now: Timestamp) {
+    /// The provider accepted a message of `channel` whose sending began then.
+    pub fn accepted(&self, channel: ChannelId, began: Timestamp) {
         let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
-        traffic.entry(channel).or_default().unanswered.get_or_insert(now);
+        let traffic = traffic.entry(channel).or_default();
+        // A webhook that overtook the answer to the send may well be its status.
+        if traffic.heard.is_none_or(|heard| heard < began) {
+            traffic.unanswered.get_or_insert(began);
+        }
     }
 
     /// Whether the webhooks of `channel` seem to be down: they used to come, and since a send was accepted some time ago none has. The

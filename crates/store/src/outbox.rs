@@ -44,6 +44,7 @@ sql! {
         "UPDATE outbox SET due_at = $2, resends = resends + 1 WHERE message_id = $1";
     MARK_DUPLICATE = "messages.mark_possible_duplicate":
         "UPDATE messages SET possible_duplicate = 1, status = 'sending' WHERE id = $1";
+    TOUCH = "conversations.touch": "UPDATE conversations SET last_message_at = $2 WHERE id = $1";
     OF_MESSAGE = "outbox.of_message":
         "SELECT m.status, m.conversation_id FROM messages m JOIN outbox o ON o.message_id = m.id WHERE m.id = $1";
     AGAIN = "outbox.again":
@@ -440,6 +441,7 @@ impl Op for SendMessage {
             conversations::pause(tx, &snapshot, now.plus(pause), "a person answered", &self.actor)?;
         }
         let id = save(tx, &new)?.ok_or_else(|| StoreError::Refused("that message was queued already".into()))?;
+        tx.execute(&TOUCH, params![self.conversation, now])?;
         leases::make_due(tx, self.conversation, now)?;
         Ok(id)
     }

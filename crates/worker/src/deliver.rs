@@ -41,12 +41,12 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, deliver: Deliver)
         return Some(persist(worker, op, "a wait for the channel's speed limit").await?.next);
     }
     fail::fail_point!("worker.sending");
+    let began = worker.store.clock().now();
     let outcome = worker.egress.deliver(channel, &outbound(held, &deliver)).await;
     fail::fail_point!("worker.sent");
     let accepted = matches!(outcome, Outcome::Accepted { .. });
     if accepted {
-        // Before the record: a status may come while that is being written, and must count as coming after.
-        worker.store.hub().accepted(channel, worker.store.clock().now());
+        worker.store.hub().accepted(channel, began);
     }
     log(held, &deliver, &outcome);
     let (answers, created) = (deliver.in_reply_to, deliver.created_at);

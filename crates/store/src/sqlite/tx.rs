@@ -1,6 +1,7 @@
 //! The seam's transaction over a SQLite connection.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -39,24 +40,30 @@ impl<'t, 'c> SqliteTx<'t, 'c> {
 
     fn statement(&mut self, sql: &'static Sql) -> Result<&mut Statement<'c>> {
         match self.cache.entry(sql.name.as_ptr() as usize) {
-            std::collections::hash_map::Entry::Occupied(e) => Ok(e.into_mut()),
-            std::collections::hash_map::Entry::Vacant(e) => {
-                let text = Dialect::Sqlite.render(sql.text);
-                let statement = self.connection.prepare(&text).map_err(|e| failed(sql, &e))?;
-                crate::roll_call::ran(Dialect::Sqlite, sql.name);
-                Ok(e.insert(statement))
-            }
+            Entry::Occupied(e) => Ok(e.into_mut()),
+            Entry::Vacant(e) => match self.connection.prepare(&Dialect::Sqlite.render(sql.text)) {
+                Ok(statement) => {
+                    crate::roll_call::ran(Dialect::Sqlite, sql.name);
+                    Ok(e.insert(statement))
+                }
+                Err(error) => Err(trouble(&mut self.trouble, sql, &error)),
+            },
         }
     }
 
     fn fail(&mut self, sql: &'static Sql, error: &rusqlite::Error) -> StoreError {
-        match unavailable(error) {
-            Some(why) => {
-                self.trouble = Some(why.clone());
-                StoreError::Unavailable { why }
-            }
-            None => failed(sql, error),
+        trouble(&mut self.trouble, sql, error)
+    }
+}
+
+/// What an error means; one that concerns the whole database is noted for the whole group.
+fn trouble(note: &mut Option<String>, sql: &'static Sql, error: &rusqlite::Error) -> StoreError {
+    match unavailable(error) {
+        Some(why) => {
+            *note = Some(why.clone());
+            StoreError::Unavailable { why }
         }
+        None => failed(sql, error),
     }
 }
 
