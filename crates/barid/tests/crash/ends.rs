@@ -107,15 +107,16 @@ fn post(port: u16, webhook: &Webhook) -> anyhow::Result<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_and_recovers() -> anyhow::Result<()> {
     let base = testkit::temp_dir()?;
-    let Some(disk) = SmallDisk::mount(&base.path().join("disk"), "6m")? else {
+    let Some(disk) = SmallDisk::mount(&base.path().join("disk"), "64m")? else {
         eprintln!("SKIPPED a_full_disk_refuses_and_recovers: this process may not mount a tmpfs");
         return Ok(());
     };
     let mut arena = Arena::with_data(rules("disk"), Some(disk.0.clone())).await?;
     let engine = arena.start().await?;
     let ballast = disk.0.join("ballast");
-    // Fills what is left: the disk ends this write, not the number.
-    let filled = std::fs::File::create(&ballast)?.write_all(&vec![0_u8; 6 * 1024 * 1024]);
+    // Fills what is left: the disk ends this write, not the number. It is large enough that the log (16 MB before it is copied into the
+    // file) has room once this is gone.
+    let filled = std::fs::File::create(&ballast)?.write_all(&vec![0_u8; 64 * 1024 * 1024]);
     ensure!(filled.is_err(), "the disk was not full");
     let customers = Customers::start(&arena, CROWD)?;
     let source = MetaSource::new(&meta(), Arc::new(SystemClock));

@@ -53,6 +53,9 @@ fn commit_group<'c>(
     if let Err(why) = &result {
         tracing::error!(why, operations = size, "nothing of this group was stored");
         metrics::gauge!("db_up").set(0.0);
+        // On a full disk the log itself may hold the room that the next commit needs: copied into the file, it starts again from its
+        // beginning.
+        let _ = connection.execute_batch("PRAGMA wal_checkpoint(RESTART)");
     } else {
         metrics::gauge!("db_up").set(1.0);
     }
