@@ -322,6 +322,7 @@ async fn confirmations(arena: &Arena) -> Confirmed {
 
 /// I14: a start on a database at rest has nothing to recover, so it changes no row and no byte.
 async fn idle_restart_writes_nothing(arena: &mut Arena) -> anyhow::Result<()> {
+    let log = std::fs::metadata(format!("{}-wal", arena.data.display())).map_or(0, |m| m.len());
     let (before, rows) = (std::fs::read(&arena.data)?, contents(&arena.data)?);
     let accepted = arena.simulator.accepted_count();
     let mut engine = arena.start().await?;
@@ -334,9 +335,15 @@ async fn idle_restart_writes_nothing(arena: &mut Arena) -> anyhow::Result<()> {
         let odd: Vec<&String> = now.iter().filter(|r| !rows.contains(r)).take(3).collect();
         ensure!(now == *rows, "I14: a start on a database at rest changed {table}: {odd:?}\n{}", engine.stderr());
     }
+    let after = std::fs::read(&arena.data)?;
+    let pages =
+        before.chunks(4096).zip(after.chunks(4096)).enumerate().filter(|(_, (a, b))| a != b).map(|(n, _)| n + 1);
+    let pages: Vec<usize> = pages.collect();
     ensure!(
-        std::fs::read(&arena.data)? == before,
-        "I14: a start on a database at rest wrote into it, though no row differs"
+        before == after,
+        "I14: a start on a database at rest wrote pages {pages:?} of {} (before: {} bytes and a log of {log} bytes), though no row differs",
+        after.len() / 4096,
+        before.len()
     );
     ensure!(arena.simulator.accepted_count() == accepted, "I14: a start on a database at rest sent something");
     Ok(())

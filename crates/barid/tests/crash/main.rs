@@ -10,7 +10,7 @@
 //! - `kills`: at random moments, and at every step between a webhook and the record of its answer's fate
 //! - `ends`: two servers on one file, the polite end under load, a full disk
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "helpers of tests speak as tests do")]
+#![expect(clippy::print_stdout, reason = "helpers of tests speak as tests do")]
 
 mod arena;
 mod audit;
