@@ -75,11 +75,16 @@ impl Sqlite {
 
     /// Ends the threads after what is queued, and waits for them.
     pub fn close(self) {
-        let Self { writer, readers, threads, .. } = self;
-        let _ = writer.blocking_send(Box::new(End));
+        let Self { writer, readers, mut threads, .. } = self;
         for _ in 0..READERS {
             let _ = readers.blocking_send(Box::new(End));
         }
+        // Readers go first: of two connections that close at the same moment, each takes the other for one that stays, and neither
+        // copies the log into the file.
+        for reader in threads.drain(..READERS.min(threads.len())) {
+            let _ = reader.join();
+        }
+        let _ = writer.blocking_send(Box::new(End));
         for thread in threads {
             let _ = thread.join();
         }

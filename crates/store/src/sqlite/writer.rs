@@ -74,26 +74,14 @@ fn run_group<'c>(
     context: &Context,
     group: &mut [Box<dyn Task>],
 ) -> Result<(), String> {
-    let step = |text: &str| connection.execute_batch(text);
-    // IMMEDIATE: a deferred upgrade fails at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout (RELIABILITY 6).
-    step("BEGIN IMMEDIATE").map_err(|e| explain(&e))?;
-    for task in group.iter_mut() {
-        step("SAVEPOINT op").map_err(|e| explain(&e))?;
-        let mut tx = SqliteTx::new(connection, cache, context);
-        let keep = task.run(&mut tx);
-        let trouble = tx.trouble.take();
-        if let Some(why) = trouble {
-            return Err(why);
-        }
-        // A full disk may have undone the whole group behind our back.
-        if connection.is_autocommit() {
-            return Err(format!("the database undid the transaction during {}", task.name()));
-        }
-        let end = if keep { "RELEASE op" } else { "ROLLBACK TO op; RELEASE op" };
-        step(end).map_err(|e| explain(&e))?;
+    // A savepoint makes SQLite keep a copy of every page that its operation touches, and nearly every operation succeeds: so first all
+    // of them together without, and only if one fails, again with a savepoint each (operations may run again, see `Op`).
+    if !run_all(connection, cache, context, group, false)? {
+        connection.execute_batch("ROLLBACK").map_err(|e| explain(&e))?;
+        run_all(connection, cache, context, group, true)?;
     }
     fail::fail_point!("store.commit");
-    if let Err(error) = step("COMMIT") {
+    if let Err(error) = connection.execute_batch("COMMIT") {
         // After an I/O error nobody knows whether the commit is on disk. Going on could say "stored" or "not stored" wrongly;
         // ending the process and recovering from the log cannot (RELIABILITY 2, row 10).
         if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
@@ -103,6 +91,41 @@ fn run_group<'c>(
         return Err(explain(&error));
     }
     Ok(())
+}
+
+/// Begins a transaction and runs every operation in it; whether all of them want their changes kept. With `apart`, those that do not have
+/// theirs undone, and all is well; without, the first of them ends the run.
+fn run_all<'c>(
+    connection: &'c Connection,
+    cache: &mut Cache<'c>,
+    context: &Context,
+    group: &mut [Box<dyn Task>],
+    apart: bool,
+) -> Result<bool, String> {
+    let step = |text: &str| connection.execute_batch(text).map_err(|e| explain(&e));
+    // IMMEDIATE: a deferred upgrade fails at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout (RELIABILITY 6).
+    step("BEGIN IMMEDIATE")?;
+    for task in group.iter_mut() {
+        if apart {
+            step("SAVEPOINT op")?;
+        }
+        let mut tx = SqliteTx::new(connection, cache, context);
+        let keep = task.run(&mut tx);
+        if let Some(why) = tx.trouble.take() {
+            return Err(why);
+        }
+        // A full disk may have undone the whole group behind our back.
+        if connection.is_autocommit() {
+            return Err(format!("the database undid the transaction during {}", task.name()));
+        }
+        match (apart, keep) {
+            (true, true) => step("RELEASE op")?,
+            (true, false) => step("ROLLBACK TO op; RELEASE op")?,
+            (false, true) => {}
+            (false, false) => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 fn explain(error: &rusqlite::Error) -> String {
