@@ -23,6 +23,7 @@ mod world;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 
 use report::Report;
 
@@ -99,30 +100,40 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        if args.what == What::Bare {
-            bare::serve().await?;
-            return Ok(Report::default());
+        let mut term = signal(SignalKind::terminate())?;
+        // An interrupted run ends its children and removes its databases, as a finished one does.
+        tokio::select! {
+            report = measure(args) => report,
+            _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+            _ = term.recv() => anyhow::bail!("interrupted"),
         }
-        let bench = Bench::prepare(args)?;
-        let mut report = Report { machine: machine::facts(bench.dir.path())?, ..Report::default() };
-        let wanted = |what: What| args.what == What::All || args.what == what;
-        if wanted(What::Idle) {
-            idle::measure(&bench, &mut report).await?;
-        }
-        if wanted(What::Acks) {
-            acks::measure(&bench, &mut report).await?;
-        }
-        if wanted(What::E2e) {
-            e2e::measure(&bench, &mut report).await?;
-        }
-        if wanted(What::Latency) {
-            latency::measure(&bench, &mut report).await?;
-        }
-        if wanted(What::Growth) {
-            growth::measure(&bench, &mut report).await?;
-        }
-        Ok(report)
     })
+}
+
+async fn measure(args: &Args) -> anyhow::Result<Report> {
+    if args.what == What::Bare {
+        bare::serve().await?;
+        return Ok(Report::default());
+    }
+    let bench = Bench::prepare(args)?;
+    let mut report = Report { machine: machine::facts(bench.dir.path())?, ..Report::default() };
+    let wanted = |what: What| args.what == What::All || args.what == what;
+    if wanted(What::Idle) {
+        idle::measure(&bench, &mut report).await?;
+    }
+    if wanted(What::Acks) {
+        acks::measure(&bench, &mut report).await?;
+    }
+    if wanted(What::E2e) {
+        e2e::measure(&bench, &mut report).await?;
+    }
+    if wanted(What::Latency) {
+        latency::measure(&bench, &mut report).await?;
+    }
+    if wanted(What::Growth) {
+        growth::measure(&bench, &mut report).await?;
+    }
+    Ok(report)
 }
 
 /// What every measurement is given.
