@@ -1,5 +1,5 @@
-//! The one thread that writes. It drains what waits, gives each operation a savepoint, commits once, and only then answers all:
-//! group commit. Nobody is told of a success that is not on disk (promise 1 of SPEC).
+//! The one thread that writes. It drains what waits, runs it in one transaction (with a savepoint each only when one of them fails), commits
+//! once, and only then answers all: group commit. Nobody is told of a success that is not on disk (promise 1 of SPEC).
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::mpsc;
