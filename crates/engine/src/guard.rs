@@ -118,13 +118,7 @@ impl Screen {
 
     /// The place of the first list.
     fn list(&self, text: &str) -> Option<Range<usize>> {
-        if !text.contains(['(', '[', '（', '/', '|', '•', '·', ',', '،', ';', '؛', '\n', '&', '+'])
-            && !text.contains(" and ")
-            && !text.contains(" or ")
-            && !text.contains(" و")
-            && !text.contains(" أو")
-            && !text.contains(" او")
-        {
+        if !text.contains(['(', '[', '（', '\n']) && !may_list(text) {
             return None;
         }
         self.bracket(text)
@@ -181,6 +175,9 @@ impl Screen {
 
     /// Whether a sentence lists services.
     fn enumerates(&self, sentence: &str) -> bool {
+        if !may_list(sentence) {
+            return false;
+        }
         let slashed = self.items(sentence, Cut::Slashes);
         let like = |items: &[Vec<String>]| {
             let last = items.len().saturating_sub(1);
@@ -365,10 +362,20 @@ fn is_bullet(c: char) -> bool {
     matches!(c, '-' | '*' | '•' | '·' | '–' | '—' | '▪' | '✅' | '✔' | '➡' | '👉' | '🔹' | '🔸') || c.is_numeric()
 }
 
+/// Whether a text holds anything that stands between items: nearly every sentence does not, and is not looked at further.
+fn may_list(text: &str) -> bool {
+    text.contains(['/', '|', '\\', '•', '·', ',', '،', ';', '؛', '、', '&', '+', 'و', 'أ', 'ا'])
+        || text.split_ascii_whitespace().any(|w| ["and", "or", "plus"].iter().any(|j| w.eq_ignore_ascii_case(j)))
+}
+
 fn offers(text: &str) -> bool {
     let folded: Vec<String> = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(fold).collect();
     let joined = format!(" {} ", folded.join(" "));
-    OFFERS.iter().any(|o| joined.contains(&format!(" {o} ")) || joined.contains(&format!(" و{o} ")))
+    let stands = |phrase: &str, at: usize| {
+        let before = &joined[..at];
+        joined[at + phrase.len()..].starts_with(' ') && (before.ends_with(' ') || before.ends_with(" و"))
+    };
+    OFFERS.iter().any(|phrase| joined.match_indices(phrase).any(|(at, _)| stands(phrase, at)))
 }
 
 /// The sentences of a text, each with the white space behind it.

@@ -2,10 +2,20 @@
 //! may have arrived (S4.4), and keeps URLs, which may hold tokens, out of every error.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use types::http::{Answer, Body, Method, NoAnswer, Plan};
 
 /// How the client behaves.
@@ -31,15 +41,22 @@ impl Default for ClientOptions {
 #[error("the HTTP client cannot start: {0}")]
 pub struct ClientError(String);
 
+type Pool = legacy::Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
+
 /// A client with its own pool of connections; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    http: Pool,
     options: Arc<ClientOptions>,
 }
 
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("barid/", env!("CARGO_PKG_VERSION")));
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+
 impl Client {
-    /// Makes a client. Certificates are checked against the system's roots and, where there are none, Mozilla's.
+    /// Makes a client. Certificates are checked against the system's roots and, where there are none, Mozilla's. It follows no redirects and
+    /// uses no proxy.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -53,18 +70,15 @@ impl Client {
             .map_err(|e| ClientError(e.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(options.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
+        let mut tcp = HttpConnector::new_with_resolver(Resolver { allow_private: options.allow_private });
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(options.connect_timeout));
+        let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(50))
-            .tcp_nodelay(true)
-            .no_proxy()
-            .user_agent(concat!("barid/", env!("CARGO_PKG_VERSION")));
-        if !options.allow_private {
-            builder = builder.dns_resolver(Arc::new(PublicOnly));
-        }
-        let http = builder.build().map_err(|e| ClientError(e.to_string()))?;
+            .build(https.wrap_connector(tcp));
         Ok(Self { http, options: Arc::new(options) })
     }
 
@@ -73,89 +87,106 @@ impl Client {
     /// # Errors
     /// [`NoAnswer`], which tells whether the request may have arrived.
     pub async fn call(&self, plan: &Plan, timeout: Duration) -> Result<Answer, NoAnswer> {
-        let url = reqwest::Url::parse(plan.url.expose()).map_err(|e| NoAnswer::NotSent {
+        let uri: Uri = plan.url.expose().parse().map_err(|e: http::uri::InvalidUri| NoAnswer::NotSent {
             host: plan.name.to_owned(),
             why: format!("the configured address is no URL: {e}"),
         })?;
-        let host = host_of(&url);
+        let host = host_of(&uri);
         if !self.options.allow_private
-            && let Some(ip) = literal(&url)
+            && let Some(ip) = literal(&uri)
             && !is_public(ip)
         {
             let why = "private, loopback and link-local addresses are refused".to_owned();
             return Err(NoAnswer::Forbidden { host, why });
         }
-        let mut request = match plan.method {
-            Method::Get => self.http.get(url),
-            Method::Post => self.http.post(url),
-        }
-        .timeout(timeout);
-        if let Some(authorization) = &plan.authorization {
-            let mut value =
-                reqwest::header::HeaderValue::from_str(authorization.expose()).map_err(|_| NoAnswer::NotSent {
-                    host: host.clone(),
-                    why: "the configured token holds characters that no header can".into(),
-                })?;
-            value.set_sensitive(true);
-            request = request.header(reqwest::header::AUTHORIZATION, value);
-        }
-        request = match &plan.body {
-            Body::Empty => request,
-            Body::Json(json) => request.header(reqwest::header::CONTENT_TYPE, "application/json").body(json.clone()),
-            Body::Form(pairs) => request.form(pairs),
+        let request = request(plan, uri, &host)?;
+        let exchange = async {
+            let response = self.http.request(request).await.map_err(|e| no_answer(&host, &e))?;
+            self.read(&host, response).await
         };
-        let response = request.send().await.map_err(|e| no_answer(&host, &e))?;
-        self.read(&host, response).await
+        match tokio::time::timeout(timeout, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(NoAnswer::Lost { host, why: "no answer in time".to_owned() }),
+        }
     }
 
-    async fn read(&self, host: &str, mut response: reqwest::Response) -> Result<Answer, NoAnswer> {
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get(reqwest::header::RETRY_AFTER)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.trim().parse::<u64>().ok())
-            .map(Duration::from_secs);
+    async fn read(&self, host: &str, response: Response<Incoming>) -> Result<Answer, NoAnswer> {
+        let (head, mut incoming) = response.into_parts();
+        let seconds = head.headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| no_answer(host, &e))? {
+        while let Some(frame) = incoming.frame().await {
+            let frame = frame.map_err(|e| NoAnswer::Lost { host: host.to_owned(), why: innermost(&e) })?;
+            let Some(data) = frame.data_ref() else { continue };
             let room = self.options.max_answer.saturating_sub(body.len());
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if room <= chunk.len() {
+            body.extend_from_slice(&data[..data.len().min(room)]);
+            if room <= data.len() {
                 break;
             }
         }
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer { status: head.status.as_u16(), retry_after: seconds.map(Duration::from_secs), body })
     }
 }
 
-/// `host:port`, without path or query: safe for logs.
-fn host_of(url: &reqwest::Url) -> String {
-    let host = url.host_str().unwrap_or("?");
-    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+fn request(plan: &Plan, uri: Uri, host: &str) -> Result<Request<Full<Bytes>>, NoAnswer> {
+    let (kind, body) = match &plan.body {
+        Body::Empty => (None, Bytes::new()),
+        Body::Json(json) => (Some(JSON), Bytes::from(json.clone())),
+        Body::Form(pairs) => {
+            let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            (Some(FORM), Bytes::from(form))
+        }
+    };
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = match plan.method {
+        Method::Get => http::Method::GET,
+        Method::Post => http::Method::POST,
+    };
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    if let Some(kind) = kind {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if let Some(authorization) = &plan.authorization {
+        let mut value = HeaderValue::from_str(authorization.expose()).map_err(|_| NoAnswer::NotSent {
+            host: host.to_owned(),
+            why: "the configured token holds characters that no header can".into(),
+        })?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    Ok(request)
 }
 
-fn literal(url: &reqwest::Url) -> Option<IpAddr> {
-    // The URL parser has already read decimal, octal and short forms (127.1, 2130706433) as what they mean.
-    url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
+/// `host:port`, without path or query: safe for logs.
+fn host_of(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or("?");
+    let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    format!("{host}:{}", uri.port_u16().unwrap_or(usual))
+}
+
+/// The address that the host is, if it is one. Other spellings of addresses (127.1, 2130706433) go to the resolver, which reads them as what
+/// they mean and is checked in its turn.
+fn literal(uri: &Uri) -> Option<IpAddr> {
+    uri.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 /// Only a failure to connect proves that nothing left this machine; everything later may have arrived.
-fn no_answer(host: &str, error: &reqwest::Error) -> NoAnswer {
+fn no_answer(host: &str, error: &legacy::Error) -> NoAnswer {
     let why = innermost(error);
     let host = host.to_owned();
     if why.contains(REFUSED_PRIVATE) {
         return NoAnswer::Forbidden { host, why };
     }
-    if error.is_connect() || error.is_builder() {
+    if error.is_connect() {
         return NoAnswer::NotSent { host, why };
     }
-    let why = if error.is_timeout() { "no answer in time".to_owned() } else { why };
     NoAnswer::Lost { host, why }
 }
 
 /// The cause at the bottom, which names no URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut source: &dyn std::error::Error = error;
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut source = error;
     while let Some(deeper) = source.source() {
         source = deeper;
     }
@@ -164,21 +195,33 @@ fn innermost(error: &reqwest::Error) -> String {
 
 const REFUSED_PRIVATE: &str = "resolves to a private address";
 
-/// Resolves names, and gives only addresses on the public internet: checked where the connection is made, so that a name that changes
-/// its address between check and use gains nothing.
-#[derive(Debug)]
-struct PublicOnly;
+/// Resolves names, and gives only addresses on the public internet unless private ones are allowed: checked where the connection is made, so
+/// that a name that changes its address between check and use gains nothing.
+#[derive(Clone, Debug)]
+struct Resolver {
+    allow_private: bool,
+}
 
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
+type Resolved = Result<std::vec::IntoIter<SocketAddr>, Box<dyn std::error::Error + Send + Sync>>;
+
+impl tower_service::Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Resolved> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let allow_private = self.allow_private;
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|a| is_public(a.ip())).collect();
-            if public.is_empty() {
-                return Err(format!("{} {REFUSED_PRIVATE}", name.as_str()).into());
+            let usable: Vec<SocketAddr> = found.filter(|a| allow_private || is_public(a.ip())).collect();
+            if usable.is_empty() && !allow_private {
+                return Err(format!("{name} {REFUSED_PRIVATE}").into());
             }
-            let addresses: Addrs = Box::new(public.into_iter());
-            Ok(addresses)
+            Ok(usable.into_iter())
         })
     }
 }

@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::receipts::{self, Noted};
 use crate::sql::{Op, Tx};
 use crate::work::{Claimed, Lease, Turn, Work};
-use crate::{channels, conversations, events};
+use crate::{channels, conversations, events, leases};
 
 sql! {
     NOTE_ID = "inbox.note_id":
@@ -35,9 +35,6 @@ sql! {
                 next_due = CASE WHEN next_due IS NULL OR next_due > $2 THEN $2 ELSE next_due END WHERE id = $1";
     QUIET = "conversations.message_quiet":
         "UPDATE conversations SET last_inbound_at = $2, last_message_at = $2 WHERE id = $1";
-    BUSY = "conversations.has_work":
-        "SELECT EXISTS (SELECT 1 FROM jobs WHERE conversation_id = $1 AND state IN ('queued', 'running'))
-             OR EXISTS (SELECT 1 FROM outbox WHERE conversation_id = $1 AND due_at IS NOT NULL)";
 }
 
 /// One element of a webhook body with the number it came to.
@@ -285,7 +282,7 @@ impl Accept {
             return Ok(None);
         }
         // Something older waits in it: the claim that finds that in order must come first.
-        if thread.next_due.is_some() && tx.number(&BUSY, params![conversation])? != 0 {
+        if thread.next_due.is_some() && tx.number(&leases::HAS_WORK, params![conversation])? != 0 {
             return Ok(None);
         }
         let until = now.plus(self.policy.lease);

@@ -11,18 +11,19 @@ use types::{DedupeKey, Fault, MessageId, Timestamp};
 
 use crate::conversations;
 use crate::dead_letters;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::leases;
 use crate::outbox::{self, NewMessage};
 use crate::policy::Policy;
 use crate::sql::{Op, Tx};
-use crate::work::{Lease, Next, Snapshot, Turn};
+use crate::work::{Deliver, Lease, Next, Snapshot, Turn, Work};
 
 sql! {
     DONE = "jobs.done":
         "UPDATE jobs SET state = 'done', outcome = $2, completed_at = $3, error = NULL WHERE id = $1";
     REMEMBER = "conversations.remember":
-        "UPDATE conversations SET memory = $2, last_message_at = $3 WHERE id = $1";
+        "UPDATE conversations SET memory = COALESCE($2, memory), last_message_at = $3
+         WHERE id = $1 AND lease_owner = $4 AND fence = $5";
     AGAIN = "jobs.again":
         "UPDATE jobs SET state = 'queued', run_at = $2, error = $3 WHERE id = $1";
     ATTEMPTS = "jobs.attempts": "SELECT attempts, state FROM jobs WHERE id = $1";
@@ -69,7 +70,7 @@ pub struct FinishTurn {
     /// The right to.
     pub lease: Lease,
     /// The conversation as it was when claimed.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// The turn.
     pub turn: Turn,
     /// What it came to.
@@ -96,34 +97,25 @@ impl Op for FinishTurn {
     type Out = After;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<After> {
-        leases::check(tx, &self.lease)?;
         let now = tx.now();
-        let s = &self.snapshot;
+        let s = &*self.snapshot;
+        self.learn(tx, now)?;
         tx.execute(&DONE, params![self.turn.job, self.finish.outcome, now])?;
         if self.turn.redriven {
             dead_letters::resolve(tx, self.turn.job)?;
         }
-        self.learn(tx, now)?;
-        let due = self.hold.map_or(now, |wait| now.plus(wait));
-        let mut saved = None;
-        for reply in &self.finish.replies {
-            let new = NewMessage {
-                snapshot: s,
-                sender: "AI",
-                dedupe_key: DedupeKey::reply(s.conversation, &self.turn.provider_id, &reply.key),
-                content: &reply.content,
-                quotes: reply.quotes.as_ref(),
-                in_reply_to: Some(self.turn.message),
-                request_id: &self.turn.request_id.0,
-                due,
-                status: MessageStatus::Pending,
-            };
-            let id = outbox::save(tx, &new)?;
-            saved = saved.or(id);
-        }
         if let Some((title, body)) = &self.finish.notice {
             let key = format!("turn:{}", self.turn.message);
             crate::notifications::add(tx, s.tenant, "needs_person", title, body, &key)?;
+        }
+        if let Some(after) = self.send_at_once(tx, now)? {
+            return Ok(after);
+        }
+        let due = self.hold.map_or(now, |wait| now.plus(wait));
+        let mut saved = None;
+        for reply in &self.finish.replies {
+            let id = outbox::save(tx, &self.message(reply, due, MessageStatus::Pending))?;
+            saved = saved.or(id);
         }
         let next = leases::go_on(tx, &self.lease, &self.policy, self.stop)?;
         Ok(After { next, saved })
@@ -131,10 +123,53 @@ impl Op for FinishTurn {
 }
 
 impl FinishTurn {
+    fn message<'a>(&'a self, reply: &'a Reply, due: Timestamp, status: MessageStatus) -> NewMessage<'a> {
+        NewMessage {
+            snapshot: &self.snapshot,
+            sender: "AI",
+            dedupe_key: DedupeKey::reply(self.snapshot.conversation, &self.turn.provider_id, &reply.key),
+            content: &reply.content,
+            quotes: reply.quotes.as_ref(),
+            in_reply_to: Some(self.turn.message),
+            request_id: &self.turn.request_id.0,
+            due,
+            status,
+        }
+    }
+
+    /// The common case: one reply, nothing before it in the conversation, and a channel that works. It is saved as `sending` and handed to the
+    /// sender from memory, so that it is not read back.
+    fn send_at_once(&self, tx: &mut dyn Tx, now: Timestamp) -> Result<Option<After>> {
+        let s = &*self.snapshot;
+        let [reply] = self.finish.replies.as_slice() else { return Ok(None) };
+        if self.hold.is_some() || self.stop || !outbox::is_clear(tx, s.channel, s.conversation)? {
+            return Ok(None);
+        }
+        let new = self.message(reply, now, MessageStatus::Sending);
+        let Some(message) = outbox::save(tx, &new)? else { return Ok(None) };
+        let deliver = Deliver {
+            message,
+            tenant: s.tenant,
+            channel: s.channel,
+            dedupe_key: new.dedupe_key,
+            content: reply.content.clone(),
+            quotes: reply.quotes.clone(),
+            in_reply_to: new.in_reply_to,
+            request_id: self.turn.request_id.clone(),
+            attempts: 0,
+            resends: 0,
+            last_attempt_at: None,
+            created_at: now,
+        };
+        Ok(Some(After { next: Next::Work(Work::Deliver(deliver)), saved: Some(message) }))
+    }
+
+    /// Keeps what the turn taught; refused when the lease is lost.
     fn learn(&self, tx: &mut dyn Tx, now: Timestamp) -> Result<()> {
         let (s, f) = (&self.snapshot, &self.finish);
-        if let Some(memory) = &f.memory {
-            tx.execute(&REMEMBER, params![s.conversation, memory, now])?;
+        let (owner, fence) = (&*self.lease.owner, self.lease.fence);
+        if tx.execute(&REMEMBER, params![s.conversation, f.memory.as_deref(), now, owner, fence])? == 0 {
+            return Err(StoreError::LeaseLost(s.conversation));
         }
         if !f.fields.is_empty() {
             let field = |name: &str| f.fields.get(name).map(String::as_str);

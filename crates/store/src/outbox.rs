@@ -6,7 +6,7 @@ use std::time::Duration;
 use types::outbound::{OutboundContent, Outcome};
 use types::states::{ConversationState, IllegalMove, MessageStatus, SendOutcome};
 use types::{
-    AttemptId, ConversationId, DedupeKey, Fault, MessageId, ProviderMessageId, Refusal, RequestId, Scope, Timestamp,
+    AttemptId, ChannelId, ConversationId, DedupeKey, Fault, MessageId, ProviderMessageId, Refusal, RequestId, Scope, Timestamp,
 };
 
 use crate::error::{Result, StoreError};
@@ -20,7 +20,11 @@ sql! {
     SAVE = "outbox.save_message":
         "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, direction, sender, kind, body, content, quotes, status,
                                in_reply_to, created_at, request_id)
-         VALUES ($1, $2, $3, $4, 'out', $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+         SELECT $1, $2, $3, $4, 'out', $5, $6, $7, $8, $9, $10, $11, $12, $13
+         WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE dedupe_key = $14)";
+    IS_CLEAR = "outbox.is_clear":
+        "SELECT 1 FROM channels WHERE id = $1 AND state = 'ready'
+         AND NOT EXISTS (SELECT 1 FROM outbox WHERE conversation_id = $2 AND due_at IS NOT NULL)";
     ENQUEUE = "outbox.enqueue":
         "INSERT INTO outbox (message_id, tenant_id, channel_id, conversation_id, dedupe_key, due_at, attempts, resends, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7)";
@@ -31,6 +35,11 @@ sql! {
     ATTEMPT = "attempts.add":
         "INSERT INTO attempts (id, tenant_id, message_id, outcome, fault, code, http, error, preview, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    SENT = "messages.sent":
+        "UPDATE messages SET status = 'sent', provider_id = $2, sent_at = COALESCE(sent_at, $3), error = NULL, error_code = NULL
+         WHERE id = $1 AND status = 'sending'";
+    DONE = "outbox.done":
+        "UPDATE outbox SET due_at = NULL, attempts = attempts + 1, last_attempt_at = $2 WHERE message_id = $1";
     ACCEPTED = "messages.accepted":
         "UPDATE messages SET status = $2, provider_id = $3, sent_at = COALESCE(sent_at, $4),
                 error = CASE WHEN $2 = 'failed' THEN error END, error_code = CASE WHEN $2 = 'failed' THEN error_code END
@@ -71,9 +80,6 @@ pub(crate) struct NewMessage<'a> {
 
 /// Saves a message and its outbox entry; `None` when its key exists, so that nothing is said twice (promise 2).
 pub(crate) fn save(tx: &mut dyn Tx, new: &NewMessage<'_>) -> Result<Option<MessageId>> {
-    if tx.first(&HAS_KEY, params![&new.dedupe_key.0], |_| Ok(()))?.is_some() {
-        return Ok(None);
-    }
     let (id, now, s) = (MessageId(tx.next_id()), tx.now(), new.snapshot);
     let content = match new.content {
         OutboundContent::Text { .. } => None,
@@ -93,10 +99,18 @@ pub(crate) fn save(tx: &mut dyn Tx, new: &NewMessage<'_>) -> Result<Option<Messa
         new.in_reply_to,
         now,
         new.request_id,
+        &new.dedupe_key.0,
     ];
-    tx.execute(&SAVE, p)?;
+    if tx.execute(&SAVE, p)? == 0 {
+        return Ok(None);
+    }
     tx.execute(&ENQUEUE, params![id, s.tenant, s.channel, s.conversation, &new.dedupe_key.0, new.due, now])?;
     Ok(Some(id))
+}
+
+/// Whether a message of this conversation would go out at once: its channel works and no other message waits before it.
+pub(crate) fn is_clear(tx: &mut dyn Tx, channel: ChannelId, conversation: ConversationId) -> Result<bool> {
+    Ok(tx.first(&IS_CLEAR, params![channel, conversation], |_| Ok(()))?.is_some())
 }
 
 /// Records what became of an attempt, and everything that follows from it.
@@ -147,6 +161,12 @@ impl Op for RecordAttempt {
     type Out = Recorded;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Recorded> {
+        if let Outcome::Accepted { provider_id } = &self.outcome
+            && let Some(status) = self.sent(tx, provider_id)?
+        {
+            let next = leases::go_on(tx, &self.lease, &self.policy, self.stop)?;
+            return Ok(Recorded { after: After { next, saved: None }, status, paused_channel: false });
+        }
         leases::check(tx, &self.lease)?;
         let row = state(tx, self.deliver.message)?;
         let mut paused_channel = false;
@@ -166,11 +186,23 @@ impl Op for RecordAttempt {
 }
 
 impl RecordAttempt {
-    fn attempt(&self, tx: &mut dyn Tx, row: &Row, outcome: SendOutcome, refusal: Option<&Refusal>) -> Result<()> {
+    /// The common case: the provider took it, and nobody has said anything of it meanwhile. `None`: something was said.
+    fn sent(&self, tx: &mut dyn Tx, id: &ProviderMessageId) -> Result<Option<MessageStatus>> {
+        let (now, d) = (tx.now(), &self.deliver);
+        if tx.execute(&SENT, params![d.message, &id.0, now])? == 0 {
+            return Ok(None);
+        }
+        tx.execute(&DONE, params![d.message, now])?;
+        self.attempt(tx, SendOutcome::Sent, None)?;
+        let conversation = self.lease.conversation;
+        receipts::apply_parked(tx, d.channel, id, d.message, conversation, MessageStatus::Sent).map(Some)
+    }
+
+    fn attempt(&self, tx: &mut dyn Tx, outcome: SendOutcome, refusal: Option<&Refusal>) -> Result<()> {
         let (id, now) = (AttemptId(tx.next_id()), tx.now());
         let p = params![
             id,
-            row.tenant,
+            self.deliver.tenant,
             self.deliver.message,
             outcome.as_str(),
             refusal.map(|r| r.fault.as_str()),
@@ -186,15 +218,15 @@ impl RecordAttempt {
 
     fn accepted(&self, tx: &mut dyn Tx, row: &Row, id: &ProviderMessageId) -> Result<MessageStatus> {
         let now = tx.now();
-        self.attempt(tx, row, SendOutcome::Sent, None)?;
+        self.attempt(tx, SendOutcome::Sent, None)?;
         // A receipt said that it failed, and a person asked for another try, while we waited for this answer: that try is still to come.
         if row.status == MessageStatus::Pending {
             return Ok(row.status);
         }
         let none: Option<Timestamp> = None;
         tx.execute(&MOVE, params![self.deliver.message, none, row.attempts + 1, now])?;
-        // A status webhook may have overtaken the answer: what it said stands.
-        let status = if row.status == MessageStatus::Sending { MessageStatus::Sent } else { row.status };
+        // A status webhook has overtaken the answer: what it said stands.
+        let status = row.status;
         tx.execute(&ACCEPTED, params![self.deliver.message, status.as_str(), &id.0, now])?;
         receipts::apply_parked(tx, row.channel, id, self.deliver.message, self.lease.conversation, status)
     }
@@ -220,7 +252,7 @@ impl RecordAttempt {
 
     fn retry(&self, tx: &mut dyn Tx, row: &Row, refusal: &Refusal) -> Result<MessageStatus> {
         let refused = refusal.http.is_some();
-        self.attempt(tx, row, if refused { SendOutcome::Failed } else { SendOutcome::SavedOnly }, Some(refusal))?;
+        self.attempt(tx, if refused { SendOutcome::Failed } else { SendOutcome::SavedOnly }, Some(refusal))?;
         let (now, attempts) = (tx.now(), row.attempts + 1);
         // The limit of one recipient wants 4, 16, 64 … seconds (PROTOCOL.md, 2).
         let after = match (refusal.fault, refusal.scope) {
@@ -237,7 +269,7 @@ impl RecordAttempt {
     }
 
     fn failed(&self, tx: &mut dyn Tx, row: &Row, refusal: &Refusal) -> Result<MessageStatus> {
-        self.attempt(tx, row, SendOutcome::Failed, Some(refusal))?;
+        self.attempt(tx, SendOutcome::Failed, Some(refusal))?;
         self.give_up(tx, row, refusal, row.attempts + 1)
     }
 
@@ -251,7 +283,7 @@ impl RecordAttempt {
     }
 
     fn unknown(&self, tx: &mut dyn Tx, row: &Row, refusal: &Refusal) -> Result<MessageStatus> {
-        self.attempt(tx, row, SendOutcome::SavedOnly, Some(refusal))?;
+        self.attempt(tx, SendOutcome::SavedOnly, Some(refusal))?;
         metrics::counter!("send_ambiguous_total", "resolved_by" => "none_yet").increment(1);
         let until = tx.now().plus(self.policy.reconcile(&row.kind));
         self.move_to(tx, row, refusal, (MessageStatus::Unknown, Some(until), row.attempts + 1))
@@ -259,7 +291,7 @@ impl RecordAttempt {
 
     /// The channel is stopped and the message waits without losing an attempt (S4.3).
     fn misconfigured(&self, tx: &mut dyn Tx, row: &Row, refusal: &Refusal) -> Result<bool> {
-        self.attempt(tx, row, SendOutcome::Failed, Some(refusal))?;
+        self.attempt(tx, SendOutcome::Failed, Some(refusal))?;
         let (now, whole) = (tx.now(), refusal.scope == Scope::Channel);
         // Where only this recipient is refused the channel goes on, so time must hold the message back.
         let wait = refusal.retry_after.or(self.policy.send_retry.last().copied()).unwrap_or(WAIT_FOR_PEOPLE);

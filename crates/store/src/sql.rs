@@ -3,6 +3,8 @@
 //!
 //! Tokens: `{id}` primary key column, `{int}` 64-bit integer, `{blob}` bytes, `{without_rowid}`, `{skip_locked}`.
 
+use std::sync::Arc;
+
 use types::Timestamp;
 
 use crate::error::{Result, StoreError};
@@ -369,6 +371,16 @@ pub trait Op: Send + 'static {
     /// # Errors
     /// Any error undoes everything the operation did.
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out>;
+}
+
+/// An operation that its caller keeps, to run it again after an outage.
+impl<O: Op + Sync> Op for Arc<O> {
+    const NAME: &'static str = O::NAME;
+    type Out = O::Out;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
+        (**self).run(tx)
+    }
 }
 
 #[cfg(test)]

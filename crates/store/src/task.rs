@@ -59,13 +59,16 @@ impl<O: Op> Task for Pending<O> {
     }
 
     fn finish(self: Box<Self>, committed: Result<(), String>) {
-        let result = match (committed, self.out) {
+        let Self { op, out, caller } = *self;
+        // Before the answer, so that what the operation shared with its caller is the caller's alone again.
+        drop(op);
+        let result = match (committed, out) {
             (Ok(()), Some(out)) | (Err(_), Some(out @ Err(_))) => out,
             (Ok(()), None) => Err(StoreError::Closed),
             (Err(why), _) => Err(StoreError::Unavailable { why }),
         };
         // A caller that went away has nothing to hear; its changes are committed all the same.
-        let _ = self.caller.send(result);
+        let _ = caller.send(result);
     }
 }
 

@@ -103,6 +103,10 @@ pub struct Turn {
 pub struct Deliver {
     /// Our id.
     pub message: MessageId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Over which number.
+    pub channel: ChannelId,
     /// What makes it unique.
     pub dedupe_key: DedupeKey,
     /// What to say.
@@ -135,7 +139,7 @@ pub enum Next {
 sql! {
     OUTBOX_HEAD = "work.outbox_head":
         "SELECT o.message_id, o.dedupe_key, o.due_at, o.attempts, o.resends, o.last_attempt_at, o.created_at,
-                m.status, m.content, m.body, m.quotes, m.in_reply_to, m.request_id, c.state, c.kind
+                m.status, m.content, m.body, m.quotes, m.in_reply_to, m.request_id, c.state, c.kind, o.tenant_id, o.channel_id
          FROM outbox o JOIN messages m ON m.id = o.message_id JOIN channels c ON c.id = o.channel_id
          WHERE o.conversation_id = $1 AND o.due_at IS NOT NULL ORDER BY o.message_id LIMIT 1";
     JOB_HEAD = "work.job_head":
@@ -170,6 +174,8 @@ fn head(row: &dyn Row) -> Result<Head> {
     Ok(Head {
         deliver: Deliver {
             message: row.get(0)?,
+            tenant: row.get(15)?,
+            channel: row.get(16)?,
             dedupe_key: row.get(1)?,
             content,
             quotes: row.get(10)?,

@@ -11,7 +11,7 @@ use crate::{Worker, deliver, reconcile, turn};
 /// What every piece of work is given.
 pub(crate) struct Held {
     pub lease: Lease,
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// A token of the throttle was taken for the next delivery already.
     pub admitted: bool,
     /// Messages whose reply was saved in this holding and has not been tried yet.
@@ -39,7 +39,7 @@ impl Drop for Guard<'_> {
 pub(crate) async fn work(worker: Arc<Worker>, claimed: Claimed, _permit: OwnedSemaphorePermit) {
     worker.hold(&claimed.lease);
     let _guard = Guard(&worker, claimed.lease.conversation, claimed.lease.fence);
-    let mut held = Held { lease: claimed.lease, snapshot: claimed.snapshot, admitted: false, saved: Vec::new() };
+    let mut held = Held { lease: claimed.lease, snapshot: Arc::new(claimed.snapshot), admitted: false, saved: Vec::new() };
     let mut work = claimed.work;
     loop {
         let next = match work {

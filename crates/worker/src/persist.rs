@@ -1,6 +1,7 @@
 //! Writes whose loss would cost something: what became of a send, what a turn decided. While the database is away they are tried again, as long as
 //! the lease lasts; a lost lease ends them, since someone else goes on then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Op, StoreError};
@@ -11,11 +12,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Writes `op`; `None` when it could not be written (logged).
-pub(crate) async fn persist<O: Op + Clone>(worker: &Worker, op: O, what: &str) -> Option<O::Out> {
+pub(crate) async fn persist<O: Op + Sync>(worker: &Worker, op: O, what: &str) -> Option<O::Out> {
+    let op = Arc::new(op);
     let started = worker.store.clock().now();
     let mut pause = FIRST_PAUSE;
     loop {
-        match worker.store.write(op.clone()).await {
+        match worker.store.write(Arc::clone(&op)).await {
             Ok(out) => return Some(out),
             Err(StoreError::LeaseLost(conversation)) => {
                 metrics::counter!("leases_lost_total").increment(1);

@@ -33,7 +33,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     let (state, memory, outcome) = (finish.state.as_ref().map(|(s, _)| *s), finish.memory.clone(), finish.outcome);
     let op = FinishTurn {
         lease: held.lease.clone(),
-        snapshot: held.snapshot.clone(),
+        snapshot: Arc::clone(&held.snapshot),
         turn,
         finish,
         hold,
@@ -43,8 +43,9 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     let after = persist(worker, op, "a turn").await?;
     fail::fail_point!("worker.turn_saved");
     held.admitted = replies && hold.is_none();
-    held.snapshot.state = state.unwrap_or(held.snapshot.state);
-    held.snapshot.memory = memory.or_else(|| held.snapshot.memory.take());
+    let snapshot = Arc::make_mut(&mut held.snapshot);
+    snapshot.state = state.unwrap_or(snapshot.state);
+    snapshot.memory = memory.or_else(|| snapshot.memory.take());
     metrics::histogram!("message_processing_seconds").record(watch.elapsed().as_secs_f64());
     tracing::info!(request_id = %request, inbound_message_id = %message, conversation_id = %held.lease.conversation,
         outcome, reply = after.saved.map(|m| m.0), "turn finished");

@@ -12,7 +12,7 @@ use crate::task::Task;
 /// does not wait long for the last.
 const GROUP: usize = 256;
 /// Pages in the write-ahead log before they are copied into the file. Hot pages are then copied once for many commits.
-const CHECKPOINT_PAGES: i64 = 4000;
+const CHECKPOINT_PAGES: i64 = 16_000;
 
 /// Runs until it is told to end or every sender is gone.
 pub(super) fn run(mut queue: mpsc::Receiver<Box<dyn Task>>, connection: Connection, context: &Context) {

@@ -190,7 +190,7 @@ impl Db {
         let replies = replies.iter().enumerate().map(reply).collect();
         FinishTurn {
             lease: claimed.lease.clone(),
-            snapshot: claimed.snapshot.clone(),
+            snapshot: Arc::new(claimed.snapshot.clone()),
             turn: turn.clone(),
             finish: Finish { replies, outcome: "replied", ..Finish::default() },
             hold: None,
