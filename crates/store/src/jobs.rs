@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::leases;
 use crate::outbox::{self, NewMessage};
 use crate::policy::Policy;
+use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Tx};
 use crate::work::{Lease, Next, Snapshot, Turn};
 
@@ -94,6 +95,10 @@ pub struct After {
 impl Op for FinishTurn {
     const NAME: &'static str = "jobs.finish_turn";
     type Out = After;
+
+    fn reach(&self) -> Reach {
+        Reach::Only(Touches::conversation(self.lease.conversation))
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<After> {
         leases::check(tx, &self.lease)?;
@@ -182,6 +187,10 @@ pub struct FailTurn {
 impl Op for FailTurn {
     const NAME: &'static str = "jobs.fail_turn";
     type Out = After;
+
+    fn reach(&self) -> Reach {
+        Reach::Only(Touches::conversation(self.lease.conversation))
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<After> {
         leases::check(tx, &self.lease)?;
