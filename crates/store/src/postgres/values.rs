@@ -25,6 +25,8 @@ impl From<Param<'_>> for Owned {
             Param::Null => Self::Null,
             Param::Int(i) => Self::Int(i),
             Param::Real(r) => Self::Real(r),
+            // PostgreSQL keeps no NUL in text; its picture says what was there. SQLite keeps it.
+            Param::Text(t) if t.contains('\0') => Self::Text(t.replace('\0', "\u{2400}")),
             Param::Text(t) => Self::Text(t.to_owned()),
             Param::Blob(b) => Self::Blob(b.to_vec()),
         }

@@ -157,6 +157,14 @@ impl Db {
         }
     }
 
+    /// `text` as this database gives it back: PostgreSQL has no NUL in texts, and keeps its picture.
+    pub fn kept(&self, text: &str) -> String {
+        match self.place {
+            Place::File { .. } => text.to_owned(),
+            Place::Server(_) => text.replace('\0', "\u{2400}"),
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
