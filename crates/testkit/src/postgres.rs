@@ -50,8 +50,20 @@ impl Cluster {
     /// # Errors
     /// When PostgreSQL is not installed or does not start; what it said is in the error.
     pub fn start() -> anyhow::Result<Self> {
-        let binaries = binaries().context("PostgreSQL is not installed: apt-get install postgresql (or put its initdb and postgres on PATH)")?;
         let directory = tempfile::Builder::new().prefix("barid-postgres-").tempdir()?.keep();
+        Self::start_in(directory, false)
+    }
+
+    /// Makes and starts one in a new folder below `place`, which keeps what it commits through a power cut: for measurements.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn durable(place: &std::path::Path) -> anyhow::Result<Self> {
+        Self::start_in(tempfile::Builder::new().prefix("barid-postgres-").tempdir_in(place)?.keep(), true)
+    }
+
+    fn start_in(directory: PathBuf, durable: bool) -> anyhow::Result<Self> {
+        let binaries = binaries().context("PostgreSQL is not installed: apt-get install postgresql (or put its initdb and postgres on PATH)")?;
         let user = another_user();
         if let Some((uid, gid)) = user {
             chown(&directory, Some(uid), Some(gid)).context("the cluster's folder cannot be given to another user")?;
@@ -73,13 +85,17 @@ impl Cluster {
             "listen_addresses=127.0.0.1".to_owned(),
             "max_connections=400".to_owned(),
             "max_locks_per_transaction=128".to_owned(),
-            "shared_buffers=64MB".to_owned(),
-            // Tests kill processes, never the machine.
-            "fsync=off".to_owned(),
-            "full_page_writes=off".to_owned(),
-            "autovacuum_naptime=10s".to_owned(),
         ] {
             keeper.args(["-c", &setting]);
+        }
+        // Tests kill processes, never the machine.
+        let more: &[&str] = if durable {
+            &["shared_buffers=512MB", "max_wal_size=4GB", "checkpoint_timeout=15min"]
+        } else {
+            &["shared_buffers=64MB", "fsync=off", "full_page_writes=off", "autovacuum_naptime=10s"]
+        };
+        for setting in more {
+            keeper.args(["-c", setting]);
         }
         let keeper = keeper
             .current_dir(&directory)
