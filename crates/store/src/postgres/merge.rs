@@ -1,7 +1,8 @@
 //! One statement for many rows. Operations ask for one row at a time; the same statement asked by many operations at once is sent as one, its
 //! parameters as arrays. The text is made from the statement's own, so that each statement is still written once.
 //!
-//! - a query runs once for each row of the arrays (`LATERAL`), its rows numbered by whose they are
+//! - a query runs once for each row of the arrays (`LATERAL`; the `OFFSET` keeps the planner from joining the other way round), its rows
+//!   numbered by whose they are
 //! - an insert takes its rows from the arrays
 //! - an update that finds its row by `$1` joins the arrays and says whose rows it changed
 //!
@@ -45,7 +46,7 @@ pub(super) fn many(text: &str, types: &[Type]) -> Option<String> {
     let rows = rows(types);
     match kind(text) {
         Kind::Query => {
-            Some(format!("SELECT u.n_, s.* FROM {rows} CROSS JOIN LATERAL ({}) AS s", named(text)))
+            Some(format!("SELECT u.n_, s.* FROM {rows} CROSS JOIN LATERAL ({} OFFSET 0) AS s", named(text)))
         }
         Kind::Insert => {
             let (head, values, tail) = values(text)?;
@@ -174,7 +175,7 @@ mod tests {
             many("SELECT a FROM t WHERE b = $1 AND c = $2", &[Type::INT8, Type::TEXT]).as_deref(),
             Some(
                 "SELECT u.n_, s.* FROM unnest($1::int8[], $2::text[]) WITH ORDINALITY AS u (p1_, p2_, n_) \
-                 CROSS JOIN LATERAL (SELECT a FROM t WHERE b = u.p1_ AND c = u.p2_) AS s"
+                 CROSS JOIN LATERAL (SELECT a FROM t WHERE b = u.p1_ AND c = u.p2_ OFFSET 0) AS s"
             )
         );
         assert_eq!(many("SELECT a FROM t LIMIT $1", &[Type::INT8]), None, "a bound may not come from a row");

@@ -74,17 +74,22 @@ static LOCK_NAMES: Sql = Sql {
 
 static LOCK_CONVERSATIONS: Sql = Sql {
     name: "postgres.lock_conversations",
+    // The bounds keep the planner from turning the joins round: each is one look into an index, however small the tables were when it planned.
     text: "WITH wanted AS MATERIALIZED (
                SELECT i.id, i.op FROM unnest($1::int8[], $2::int8[]) AS i (id, op)
                UNION SELECT v.id, p.op
                FROM unnest($3::int8[], $4::int8[], $5::text[], $6::text[], $7::int8[]) AS p (tenant, channel, kind, value, op)
-               JOIN contact_keys k ON k.tenant_id = p.tenant AND k.kind = p.kind AND k.value = p.value
-               JOIN conversations v ON v.channel_id = p.channel AND v.contact_id = k.contact_id AND v.closed_at IS NULL
+               CROSS JOIN LATERAL (SELECT k.contact_id FROM contact_keys k
+                   WHERE k.tenant_id = p.tenant AND k.kind = p.kind AND k.value = p.value LIMIT 1) AS k
+               CROSS JOIN LATERAL (SELECT v.id FROM conversations v
+                   WHERE v.channel_id = p.channel AND v.contact_id = k.contact_id AND v.closed_at IS NULL LIMIT 1) AS v
                UNION SELECT m.conversation_id, s.op
                FROM unnest($8::int8[], $9::text[], $10::int8[]) AS s (channel, id, op)
-               JOIN messages m ON m.channel_id = s.channel AND m.provider_id = s.id AND m.direction = 'out'
+               CROSS JOIN LATERAL (SELECT m.conversation_id FROM messages m
+                   WHERE m.channel_id = s.channel AND m.provider_id = s.id AND m.direction = 'out' LIMIT 1) AS m
                UNION SELECT o.conversation_id, d.op
-               FROM unnest($11::text[], $12::int8[]) AS d (key, op) JOIN outbox o ON o.dedupe_key = d.key),
+               FROM unnest($11::text[], $12::int8[]) AS d (key, op)
+               CROSS JOIN LATERAL (SELECT o.conversation_id FROM outbox o WHERE o.dedupe_key = d.key LIMIT 1) AS o),
            held AS MATERIALIZED (
                SELECT v.id, v.last_message_at FROM conversations v WHERE v.id IN (SELECT id FROM wanted)
                ORDER BY v.id FOR NO KEY UPDATE)
@@ -117,8 +122,8 @@ impl Shared {
             text.push_str(
                 "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local');",
             );
-            // Statements are prepared while tables are small and go on while they grow: always by the index.
-            text.push_str("SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off;");
+            // Statements are planned once, while tables are small, and go on while they grow: always by the index.
+            text.push_str("SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan;");
         }
         if let Some(role) = self.role {
             text.push_str("SET LOCAL ROLE ");
