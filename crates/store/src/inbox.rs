@@ -10,8 +10,8 @@ use types::{ConversationId, JobId, MessageId, ProviderMessageId, RequestId, Time
 use crate::contacts::{self, Door, Thread};
 use crate::error::Result;
 use crate::policy::Policy;
-use crate::receipts::{self, Noted};
 use crate::reach::{Reach, Touches};
+use crate::receipts::{self, Noted};
 use crate::sql::{Op, Tx};
 use crate::work::{Claimed, Lease, Turn, Work};
 use crate::{channels, conversations, events};

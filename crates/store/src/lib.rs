@@ -26,9 +26,9 @@ pub mod notifications;
 pub mod outbox;
 pub mod policy;
 mod postgres;
+pub mod reach;
 pub mod receipts;
 pub mod roll_call;
-pub mod reach;
 mod sqlite;
 pub mod sweep;
 mod task;
@@ -192,11 +192,7 @@ async fn end(backend: Backend) {
     let _ = tokio::task::spawn_blocking(close).await;
 }
 
-async fn call<O: Op>(
-    queue: &mpsc::Sender<Box<dyn task::Task>>,
-    op: O,
-    tenant: Option<TenantId>,
-) -> Result<O::Out> {
+async fn call<O: Op>(queue: &mpsc::Sender<Box<dyn task::Task>>, op: O, tenant: Option<TenantId>) -> Result<O::Out> {
     let (task, answer) = task::pack(op, tenant);
     queue.send(task).await.map_err(|_| StoreError::Closed)?;
     answer.await.map_err(|_| StoreError::Closed)?

@@ -63,7 +63,9 @@ impl Cluster {
     }
 
     fn start_in(directory: PathBuf, durable: bool) -> anyhow::Result<Self> {
-        let binaries = binaries().context("PostgreSQL is not installed: apt-get install postgresql (or put its initdb and postgres on PATH)")?;
+        let binaries = binaries().context(
+            "PostgreSQL is not installed: apt-get install postgresql (or put its initdb and postgres on PATH)",
+        )?;
         let user = another_user();
         if let Some((uid, gid)) = user {
             chown(&directory, Some(uid), Some(gid)).context("the cluster's folder cannot be given to another user")?;
@@ -71,7 +73,8 @@ impl Cluster {
         std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o755))?;
         let data = directory.join("data");
         let mut make = as_user(user, binaries.join("initdb"));
-        make.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"]).arg(&data);
+        make.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"])
+            .arg(&data);
         let made = make.current_dir(&directory).output().context("initdb did not start")?;
         if !made.status.success() {
             bail!("initdb failed: {}", String::from_utf8_lossy(&made.stderr));
@@ -242,7 +245,8 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let _ = psql(&format!("{}/postgres", self.cluster), &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        let _ =
+            psql(&format!("{}/postgres", self.cluster), &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
     }
 }
 

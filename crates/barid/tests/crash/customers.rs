@@ -76,11 +76,7 @@ impl Customers {
             timeout: Duration::from_secs(3),
         };
         let ledger = Arc::new(Ledger {
-            clients: arena
-                .webhook_urls()
-                .iter()
-                .map(|url| WebhookClient::new(url, retry))
-                .collect::<Result<_, _>>()?,
+            clients: arena.webhook_urls().iter().map(|url| WebhookClient::new(url, retry)).collect::<Result<_, _>>()?,
             posted: Mutex::default(),
             places: Mutex::default(),
             stop: AtomicBool::new(false),

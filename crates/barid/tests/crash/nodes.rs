@@ -12,7 +12,7 @@ use crate::audit::settle_all;
 use crate::customers::{Crowd, Customers};
 
 const NODES: usize = 3;
-/// Of all ends together; every tenth is a pause.
+/// Of all ends together; every twentieth is a pause.
 const ENDS: usize = 200;
 /// Longer than the lease of 4 s: another node has taken over what the sleeper held.
 const SLEEP: Duration = Duration::from_millis(5500);
@@ -28,6 +28,10 @@ fn signal(engine: &testkit::Binary, name: &str) -> anyhow::Result<()> {
 /// Kills and pauses at random, two hundred of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_nodes_killed_and_paused_at_random() -> anyhow::Result<()> {
+    if std::env::var(testkit::postgres::VARIABLE).is_ok_and(|v| v == "off") {
+        println!("left out: there is no PostgreSQL");
+        return Ok(());
+    }
     let rules = Rules { name: "nodes", green: false, statuses: true, on_unknown: "resend" };
     let mut arena = Arena::nodes(rules, NODES).await?;
     let mut engines = Vec::new();
@@ -41,7 +45,7 @@ async fn three_nodes_killed_and_paused_at_random() -> anyhow::Result<()> {
         let n = usize::try_from(arena.dice.throw() % (NODES as u64))?;
         // Statuses come to a node that lives.
         arena.report_to((n + 1) % NODES)?;
-        if end % 10 == 9 {
+        if end % 20 == 19 {
             signal(&engines[n], "-STOP")?;
             arena.kills.push(SystemClock.now());
             tokio::time::sleep(SLEEP).await;

@@ -76,7 +76,9 @@ impl Failure {
 
     pub fn why(&self) -> &str {
         match self {
-            Self::Gone(why) | Self::Away(why) | Self::Conflict(why) | Self::Forgotten(why) | Self::Statement(why) => why,
+            Self::Gone(why) | Self::Away(why) | Self::Conflict(why) | Self::Forgotten(why) | Self::Statement(why) => {
+                why
+            }
         }
     }
 }
@@ -99,11 +101,12 @@ pub(super) struct Server {
     config: Config,
     tls: Option<MakeRustlsConnect>,
     plain: Arc<AtomicBool>,
+    silence: Duration,
 }
 
 impl Server {
     /// Reads `postgres://user:password@host:port/database?sslmode=require` and its kin.
-    pub fn new(url: &str) -> Result<Self> {
+    pub fn new(url: &str, silence: Duration) -> Result<Self> {
         let mut config: Config = url.parse().map_err(|e: tokio_postgres::Error| {
             StoreError::Unusable(format!("[store] url is no address of a PostgreSQL database: {}", words(&e)))
         })?;
@@ -113,12 +116,16 @@ impl Server {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(UNHEARD);
         }
-        config.keepalives(true).keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(3)).keepalives_retries(3);
+        config
+            .keepalives(true)
+            .keepalives_idle(Duration::from_secs(10))
+            .keepalives_interval(Duration::from_secs(3))
+            .keepalives_retries(3);
         if config.get_application_name().is_none() {
             config.application_name("barid");
         }
         let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(tls()?) };
-        Ok(Self { config, tls, plain: Arc::new(AtomicBool::new(false)) })
+        Ok(Self { config, tls, plain: Arc::new(AtomicBool::new(false)), silence })
     }
 
     /// Host, port and database, without user and password: for people.
@@ -131,6 +138,11 @@ impl Server {
         };
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
         format!("{host}:{port}/{}", self.config.get_dbname().or(self.config.get_user()).unwrap_or("postgres"))
+    }
+
+    /// A server that says nothing for so long is taken for dead.
+    pub const fn silence(&self) -> Duration {
+        self.silence
     }
 
     /// Whether statements are to be sent without being prepared.
@@ -160,10 +172,10 @@ impl Server {
                 }
             }
         };
-        match tokio::time::timeout(CONNECT * 2, work).await {
+        match tokio::time::timeout(self.silence.min(CONNECT * 2), work).await {
             Ok(Ok(pair)) => Ok(pair),
             Ok(Err(error)) => Err(Failure::Gone(refusal(&error))),
-            Err(_) => Err(Failure::Gone("the database did not take a connection within 10 s".to_owned())),
+            Err(_) => Err(Failure::Gone("the database did not take a connection in time".to_owned())),
         }
     }
 }

@@ -69,7 +69,10 @@ impl Hints {
         // What was said before we listened is found by looking.
         self.hub.wake_here();
         let number = i64::from(self.node);
-        let me = [(&number as &(dyn tokio_postgres::types::ToSql + std::marker::Sync), Type::INT8), (&self.owner, Type::TEXT)];
+        let me = [
+            (&number as &(dyn tokio_postgres::types::ToSql + std::marker::Sync), Type::INT8),
+            (&self.owner, Type::TEXT),
+        ];
         let mut seen = tokio::time::interval(SEEN);
         loop {
             tokio::select! {

@@ -45,9 +45,7 @@ pub(super) fn many(text: &str, types: &[Type]) -> Option<String> {
     }
     let rows = rows(types);
     match kind(text) {
-        Kind::Query => {
-            Some(format!("SELECT u.n_, s.* FROM {rows} CROSS JOIN LATERAL ({} OFFSET 0) AS s", named(text)))
-        }
+        Kind::Query => Some(format!("SELECT u.n_, s.* FROM {rows} CROSS JOIN LATERAL ({} OFFSET 0) AS s", named(text))),
         Kind::Insert => {
             let (head, values, tail) = values(text)?;
             Some(format!("{head} SELECT {} FROM {rows}{}", named(values), named(tail)))
@@ -58,7 +56,8 @@ pub(super) fn many(text: &str, types: &[Type]) -> Option<String> {
             let (set, condition) = text.split_at(at);
             let condition = condition.strip_prefix(" WHERE ")?;
             let (column, rest) = condition.split_once(" = $1")?;
-            let one_row = matches!(column, "id" | "message_id" | "job_id") && !rest.starts_with(|c: char| c.is_ascii_digit());
+            let one_row =
+                matches!(column, "id" | "message_id" | "job_id") && !rest.starts_with(|c: char| c.is_ascii_digit());
             if !one_row {
                 return None;
             }
@@ -191,7 +190,8 @@ mod tests {
                  unnest($1::int8[], $2::text[]) WITH ORDINALITY AS u (p1_, p2_, n_)"
             )
         );
-        let attempt = many("INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING", &[Type::INT8, Type::TEXT]);
+        let attempt =
+            many("INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING", &[Type::INT8, Type::TEXT]);
         assert!(attempt.unwrap().contains("RETURNING a)\n         SELECT u.n_ FROM u JOIN i ON i.a = u.p1_"));
     }
 

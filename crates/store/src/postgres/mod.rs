@@ -20,6 +20,7 @@ mod values;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,9 @@ use crate::task::{End, Task};
 use connect::Server;
 use writer::Role;
 
+/// Longer than the server lets a statement take.
+const SILENCE: Duration = Duration::from_secs(12);
+
 /// How to open a PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
@@ -47,13 +51,15 @@ pub struct PostgresOptions {
     pub readers: usize,
     /// Live by the process's clock instead of the database's: for tests, which move it.
     pub own_clock: bool,
+    /// A server that says nothing for so long is taken for dead; it ends by itself what takes longer than 10 s.
+    pub silence: Duration,
 }
 
 impl PostgresOptions {
     /// The database at `url`, for a node that works it.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), migrate: true, writers: 2, readers: 2, own_clock: false }
+        Self { url: url.into(), migrate: true, writers: 2, readers: 2, own_clock: false, silence: SILENCE }
     }
 
     /// The database at `url`, for a command.
@@ -96,10 +102,7 @@ static LOCK_CONVERSATIONS: Sql = Sql {
            SELECT w.op, h.id, h.last_message_at FROM held h JOIN wanted w ON w.id = h.id",
 };
 
-static NOW: Sql = Sql {
-    name: "postgres.now",
-    text: "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::int8",
-};
+static NOW: Sql = Sql { name: "postgres.now", text: "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::int8" };
 
 /// What the threads of a database share.
 pub(crate) struct Shared {
@@ -116,7 +119,11 @@ impl Shared {
     fn begin(&self, reads: bool, alone: bool, tenant: Option<TenantId>) -> String {
         let mut text = String::with_capacity(512);
         // The first reads what happened before it; the second sees, in each statement, what those it waited for have done.
-        text.push_str(if reads { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" } else { "BEGIN ISOLATION LEVEL READ COMMITTED;" });
+        text.push_str(if reads {
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+        } else {
+            "BEGIN ISOLATION LEVEL READ COMMITTED;"
+        });
         text.push_str("SET LOCAL statement_timeout = 10000; SET LOCAL idle_in_transaction_session_timeout = 5000;");
         if !reads {
             text.push_str(
@@ -157,7 +164,7 @@ const QUEUE: usize = 4096;
 impl Postgres {
     /// Connects, brings the schema up to date or judges it, and starts the threads.
     pub async fn start(options: &PostgresOptions, clock: &SharedClock, hub: &Arc<Hub>) -> Result<Self> {
-        let server = Server::new(&options.url)?;
+        let server = Server::new(&options.url, options.silence)?;
         let own = options.own_clock.then(|| Arc::clone(clock));
         let ready = schema::prepare(&server, options.migrate, own.as_ref()).await?;
         let ids = Arc::new(IdMaker::new(ready.node, 0));
@@ -177,7 +184,8 @@ impl Postgres {
             }
         }
         let stop = CancellationToken::new();
-        let hints = hints::Hints { shared, hub: Arc::clone(hub), stop: stop.clone(), node: ready.node, owner: ready.owner };
+        let hints =
+            hints::Hints { shared, hub: Arc::clone(hub), stop: stop.clone(), node: ready.node, owner: ready.owner };
         let hints = spawn("barid-hints".to_owned(), move || hints.run())?;
         Ok(Self { writer, readers, threads, hints, stop })
     }
@@ -219,5 +227,5 @@ fn spawn<F: Future<Output = ()>>(
 /// # Errors
 /// When it is no address of a PostgreSQL database.
 pub fn shown(url: &str) -> Result<String> {
-    Ok(Server::new(url)?.shown())
+    Ok(Server::new(url, SILENCE)?.shown())
 }

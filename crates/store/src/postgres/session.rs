@@ -24,9 +24,6 @@ pub(super) struct Answer {
     pub changed: u64,
 }
 
-/// No answer for so long, though the server ends what takes longer: the connection is dead.
-pub(super) const SILENCE: Duration = Duration::from_secs(12);
-
 /// A statement's forms on this connection.
 struct Known {
     one: Statement,
@@ -42,6 +39,7 @@ enum Many {
 
 /// A connection.
 pub(super) struct Session {
+    silence: Duration,
     client: Client,
     connection: tokio::task::JoinHandle<()>,
     known: HashMap<usize, Known>,
@@ -74,6 +72,7 @@ impl Session {
     pub async fn listening(server: &Server, hear: impl Fn(&str) + Send + 'static) -> Result<Self, Failure> {
         let (client, connection) = server.connect(hear).await?;
         Ok(Self {
+            silence: server.silence(),
             client,
             connection,
             known: HashMap::new(),
@@ -96,13 +95,13 @@ impl Session {
 
     /// Runs statements without parameters, in time.
     pub async fn run(&self, text: &str) -> Result<(), Failure> {
-        timed(self.client.batch_execute(text)).await
+        timed(self.silence, self.client.batch_execute(text)).await
     }
 
     /// Prepares a statement of the store's own, outside of transactions.
     pub async fn learn(&mut self, sql: &'static Sql) -> Result<(), Failure> {
         if !self.plain {
-            let one = timed(self.client.prepare(sql.text)).await?;
+            let one = timed(self.silence, self.client.prepare(sql.text)).await?;
             self.known.insert(key(sql), Known { one, many: Many::Never });
         }
         Ok(())
@@ -117,9 +116,9 @@ impl Session {
         match self.known.get(&key(sql)) {
             Some(known) => {
                 let params: Vec<_> = params.iter().map(|(p, _)| *p).collect();
-                timed(self.client.query(&known.one, &params)).await
+                timed(self.silence, self.client.query(&known.one, &params)).await
             }
-            None => timed(self.client.query_typed(sql.text, params)).await,
+            None => timed(self.silence, self.client.query_typed(sql.text, params)).await,
         }
     }
 
@@ -149,7 +148,8 @@ impl Session {
         let parts = self.part(requests);
         let client = &self.client;
         let known = &self.known;
-        let sent = parts.iter().map(|part| timed(send(client, known, part)));
+        let silence = self.silence;
+        let sent = parts.iter().map(|part| timed(silence, send(client, known, part)));
         let results = join_all(sent).await;
         let mut answers: Vec<Option<Result<Answer>>> = (0..count).map(|_| None).collect();
         for (part, result) in parts.iter().zip(results) {
@@ -185,7 +185,9 @@ impl Session {
                         known.many = Many::Never;
                         self.wanted.push(sql);
                     }
-                    Many::Ready(_) if !merge::by_first(sql.text) || part.rows.iter().all(|r| r.first() != params.first()) => {
+                    Many::Ready(_)
+                        if !merge::by_first(sql.text) || part.rows.iter().all(|r| r.first() != params.first()) =>
+                    {
                         part.at.push(at);
                         part.rows.push(params);
                         continue;
@@ -207,7 +209,7 @@ impl Session {
             }
         }
         let texts: Vec<String> = new.iter().map(|sql| Dialect::Postgres.render(sql.text)).collect();
-        let prepared = join_all(texts.iter().map(|text| timed(self.client.prepare(text)))).await;
+        let prepared = join_all(texts.iter().map(|text| timed(self.silence, self.client.prepare(text)))).await;
         for (sql, one) in new.into_iter().zip(prepared) {
             let one = one.map_err(|failure| (sql.name, failure))?;
             crate::roll_call::ran(Dialect::Postgres, sql.name);
@@ -223,7 +225,7 @@ impl Session {
             known.many = Many::Never;
             let text = Dialect::Postgres.render(sql.text);
             let Some(text) = merge::many(&text, known.one.params()) else { continue };
-            match timed(self.client.prepare(&text)).await {
+            match timed(self.silence, self.client.prepare(&text)).await {
                 Ok(statement) => known.many = Many::Ready(statement),
                 Err(failure @ Failure::Gone(_)) => return Err(failure),
                 Err(failure) => tracing::debug!(statement = sql.name, ?failure, "goes row by row"),
@@ -233,13 +235,13 @@ impl Session {
     }
 
     async fn send_plain(&mut self, requests: Vec<Request>) -> Vec<Result<Answer>> {
-        let client = &self.client;
+        let (client, silence) = (&self.client, self.silence);
         let sent = requests.into_iter().map(|request| async move {
             let Request { sql, params } = request;
             let text = Dialect::Postgres.render(sql.text);
             crate::roll_call::ran(Dialect::Postgres, sql.name);
             let params: Vec<(Untyped, Type)> = params.into_iter().map(|p| (Untyped(p), Type::UNKNOWN)).collect();
-            let result = timed(async {
+            let result = timed(silence, async {
                 let rows = client.query_typed_raw(&text, params).await?;
                 collect(rows).await
             });
@@ -263,7 +265,11 @@ struct Part {
     rows: Vec<Vec<Owned>>,
 }
 
-async fn send(client: &Client, known: &HashMap<usize, Known>, part: &Part) -> Result<Vec<Answer>, tokio_postgres::Error> {
+async fn send(
+    client: &Client,
+    known: &HashMap<usize, Known>,
+    part: &Part,
+) -> Result<Vec<Answer>, tokio_postgres::Error> {
     // Prepared a moment ago.
     let Some(known) = known.get(&key(part.sql)) else { return Ok(Vec::new()) };
     match (&known.many, part.rows.as_slice()) {
@@ -293,10 +299,13 @@ async fn collect(rows: tokio_postgres::RowStream) -> Result<Answer, tokio_postgr
 }
 
 /// Waits for the server, but not for ever: a connection whose other end vanished says nothing at all.
-pub(super) async fn timed<T>(work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {
-    match tokio::time::timeout(SILENCE, work).await {
+async fn timed<T>(
+    silence: Duration,
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(silence, work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Failure::of(&error)),
-        Err(_) => Err(Failure::Gone("the database has not answered for 12 s".to_owned())),
+        Err(_) => Err(Failure::Gone(format!("the database has not answered for {silence:?}"))),
     }
 }

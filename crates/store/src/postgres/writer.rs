@@ -290,8 +290,7 @@ async fn begin(
         session.ask(&LOCK_CONVERSATIONS, &wanted.params()).await
     };
     // Sent in this order without waiting in between.
-    let all =
-        futures_util::future::join4(session.run(&text), names_held, rows_held, session.ask(&NOW, &[])).await;
+    let all = futures_util::future::join4(session.run(&text), names_held, rows_held, session.ask(&NOW, &[])).await;
     let (begun, names_held, rows_held, now) = all;
     begun?;
     names_held?;
@@ -326,7 +325,8 @@ fn order(touches: &[Touches], conversations: &[Vec<i64>], one_by_one: bool) -> O
         }
         let names = touched.names.iter().map(|name| (true, *name));
         let ids = conversations.iter().map(|id| (false, *id));
-        let mut before: Vec<usize> = names.chain(ids).filter_map(|thing| last.insert(thing, n)).filter(|b| *b != n).collect();
+        let mut before: Vec<usize> =
+            names.chain(ids).filter_map(|thing| last.insert(thing, n)).filter(|b| *b != n).collect();
         before.sort_unstable();
         before.dedup();
         order.push(before);
@@ -489,7 +489,8 @@ impl Flight<'_> {
     ) {
         tasks[n] = Some(done.task);
         if self.apart {
-            let word = if done.keep { "RELEASE SAVEPOINT op" } else { "ROLLBACK TO SAVEPOINT op; RELEASE SAVEPOINT op" };
+            let word =
+                if done.keep { "RELEASE SAVEPOINT op" } else { "ROLLBACK TO SAVEPOINT op; RELEASE SAVEPOINT op" };
             if matches!(self.session.failure, Some(Failure::Statement(_))) {
                 self.session.failure = None;
             }

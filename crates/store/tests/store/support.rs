@@ -13,7 +13,9 @@ use store::jobs::{After, FailTurn, Finish, FinishTurn, Reply};
 use store::leases::Claim;
 use store::outbox::{RecordAttempt, Recorded};
 use store::sql::{Dialect, Param, Row, Sql, Tx, Value};
-use store::{Claimed, Deliver, Door, Lease, Next, Op, Policy, PostgresOptions, Result, SqliteOptions, Store, Turn, Work};
+use store::{
+    Claimed, Deliver, Door, Lease, Next, Op, Policy, PostgresOptions, Result, SqliteOptions, Store, Turn, Work,
+};
 use types::clock::ShiftedClock;
 use types::inbound::Event;
 use types::outbound::Outcome;
@@ -51,7 +53,7 @@ impl Backend {
 /// Where a test's rows are.
 enum Place {
     File { path: PathBuf, _dir: tempfile::TempDir },
-    Server(testkit::postgres::Database),
+    Server { _database: testkit::postgres::Database },
 }
 
 /// A case of the suite.
@@ -141,7 +143,7 @@ impl Db {
             }
             Backend::Postgres => {
                 let database = testkit::postgres::Database::fresh().unwrap();
-                (open_server(&database.url(), &clock).await.unwrap(), Place::Server(database))
+                (open_server(&database.url(), &clock).await.unwrap(), Place::Server { _database: database })
             }
         };
         let (meta, green) = doors(&store).await;
@@ -161,7 +163,7 @@ impl Db {
     pub fn kept(&self, text: &str) -> String {
         match self.place {
             Place::File { .. } => text.to_owned(),
-            Place::Server(_) => text.replace('\0', "\u{2400}"),
+            Place::Server { .. } => text.replace('\0', "\u{2400}"),
         }
     }
 
