@@ -7,7 +7,7 @@ use crate::engine::{self, Process, Setup};
 use crate::load::{Plan, run};
 use crate::report::{Report, Target, median};
 use crate::webhooks::{Mix, Writer};
-use crate::{Bench, world};
+use crate::{Bench, Database, world};
 
 /// Contacts who write when not every one is new.
 const CONTACTS: u32 = 2_000;
@@ -18,7 +18,8 @@ const BARE_SHOTS: usize = 20_000;
 
 /// One kind of load.
 struct Case {
-    name: &'static str,
+    name: String,
+    database: Database,
     mix: Mix,
     worker: bool,
     target: Target,
@@ -26,16 +27,20 @@ struct Case {
 
 /// Measures all kinds.
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    let cases = [
-        Case { name: "acks / bare", mix: Mix::Contacts(CONTACTS), worker: false, target: Target::Least(0.22) },
-        Case { name: "acks / bare, all contacts new", mix: Mix::New, worker: false, target: Target::None },
-        Case {
-            name: "acks / bare, while answering",
-            mix: Mix::Conversations(CONTACTS),
-            worker: true,
-            target: Target::None,
-        },
-    ];
+    let mut cases = Vec::new();
+    for database in bench.databases() {
+        let (word, least) = match database {
+            Database::Sqlite => ("", 0.22),
+            Database::Postgres => (", PostgreSQL", 0.15),
+        };
+        for (name, mix, worker, target) in [
+            ("acks / bare", Mix::Contacts(CONTACTS), false, Target::Least(least)),
+            ("acks / bare, all contacts new", Mix::New, false, Target::None),
+            ("acks / bare, while answering", Mix::Conversations(CONTACTS), true, Target::None),
+        ] {
+            cases.push(Case { name: format!("{name}{word}"), database, mix, worker, target });
+        }
+    }
     for (n, case) in cases.iter().enumerate() {
         one(bench, report, case, n).await?;
     }
@@ -44,11 +49,13 @@ pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Resul
 
 async fn one(bench: &Bench, report: &mut Report, case: &Case, n: usize) -> anyhow::Result<()> {
     let simulator = if case.worker { Some(world::start(false).await?) } else { None };
+    let (url, _database) = bench.fresh(case.database)?;
     let setup = Setup {
         barid: &bench.barid,
         dir: bench.dir.path().join(format!("acks-{n}")),
         provider: simulator.as_ref().map(simulator::Simulator::base_url),
         worker: case.worker,
+        url,
     };
     let (bare, barid) = (engine::bare()?, engine::start(&setup).await?);
     let bare_shots = Arc::new(Writer::new(bare.port, Mix::Contacts(CONTACTS)).write(BARE_SHOTS));
@@ -81,7 +88,7 @@ async fn one(bench: &Bench, report: &mut Report, case: &Case, n: usize) -> anyho
     }
     let rounds: Vec<String> = ratios.iter().map(|r| format!("{r:.3}")).collect();
     let note = format!("median of {}; {} connections", rounds.join(", "), bench.connections);
-    report.add(case.name, median(&ratios), "", case.target, note);
+    report.add(&case.name, median(&ratios), "", case.target, note);
     report.add("  durable acknowledgements", median(&rates), "/s", Target::None, format!("{:?}", case.mix));
     report.add(
         "  bare server",

@@ -12,7 +12,7 @@ use crate::engine::{self, Process, Setup};
 use crate::load::{self, Plan};
 use crate::report::{Report, Target, median};
 use crate::webhooks::{Mix, Shot, Writer, check};
-use crate::{Bench, world};
+use crate::{Bench, Database, world};
 
 /// Contacts who are in conversation at the same time.
 const CONTACTS: u32 = 2_000;
@@ -25,17 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Pair {
     pub simulator: Simulator,
     pub barid: Process,
+    _database: Option<testkit::postgres::Database>,
 }
 
 impl Pair {
-    pub async fn start(bench: &Bench, dir: PathBuf, statuses: bool) -> anyhow::Result<Self> {
+    pub async fn start(bench: &Bench, dir: PathBuf, statuses: bool, database: Database) -> anyhow::Result<Self> {
         let simulator = world::start(statuses).await?;
-        let setup = Setup { barid: &bench.barid, dir, provider: Some(simulator.base_url()), worker: true };
+        let (url, database) = bench.fresh(database)?;
+        let setup = Setup { barid: &bench.barid, dir, provider: Some(simulator.base_url()), worker: true, url };
         let barid = engine::start(&setup).await?;
         if statuses {
             world::report_to(&simulator, barid.port)?;
         }
-        Ok(Self { simulator, barid })
+        Ok(Self { simulator, barid, _database: database })
     }
 
     /// Sends all, waits until every answer is recorded as sent; messages per second and CPU seconds of the engine per message.
@@ -68,37 +70,68 @@ pub(crate) fn places(shots: &[Shot]) -> HashMap<&str, usize> {
 
 /// Without statuses, as promised; with them, as it is in life.
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    for (statuses, name, target) in [
-        (false, "webhook to recorded send", Target::Least(12_000.0)),
-        (true, "  with three statuses each", Target::None),
-    ] {
-        let dir = bench.dir.path().join(format!("e2e-{statuses}"));
-        let pair = Pair::start(bench, dir, statuses).await?;
-        let mut writer = Writer::new(pair.barid.port, Mix::Conversations(CONTACTS));
-        let (mut rates, mut costs, mut sent) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..=bench.rounds {
-            let shots = Arc::new(writer.write(PER_SECOND * bench.seconds as usize));
-            let (rate, cpu) = pair.drive(&shots, bench.connections).await?;
-            if statuses {
-                pair.simulator.wait_statuses(PATIENCE).await;
+    let mut medians = Vec::new();
+    for database in bench.databases() {
+        let (word, least, per_second) = match database {
+            Database::Sqlite => ("", 12_000.0, PER_SECOND),
+            Database::Postgres => (", PostgreSQL", 3_000.0, PER_SECOND / 3),
+        };
+        for (statuses, name, target) in [
+            (false, "webhook to recorded send", Target::Least(least)),
+            (true, "  with three statuses each", Target::None),
+        ] {
+            let median =
+                one(bench, report, (database, per_second), statuses, (&format!("{name}{word}"), target)).await?;
+            if !statuses {
+                medians.push(median);
             }
-            if round > 0 {
-                rates.push(rate);
-                costs.push(cpu * 1e6);
-            }
-            sent.push(shots);
         }
-        let ledger = pair.simulator.ledger();
-        check(sent.iter().flat_map(|s| s.iter().map(|s| &*s.id)), ledger.iter().filter_map(|a| answered(a)))?;
-        let rounds: Vec<String> = rates.iter().map(|r| format!("{r:.0}")).collect();
-        let note = format!(
-            "median of {}; {} messages, none lost, none twice; {:.0} µs CPU of the engine each",
-            rounds.join(", "),
-            ledger.len(),
-            median(&costs)
+    }
+    if let [sqlite, postgres] = medians.as_slice() {
+        report.add(
+            "PostgreSQL / SQLite, to recorded send",
+            postgres / sqlite,
+            "",
+            Target::None,
+            "of the medians".to_owned(),
         );
-        report.add(name, median(&rates), "messages/s", target, note);
-        pair.simulator.stop().await;
     }
     Ok(())
+}
+
+async fn one(
+    bench: &Bench,
+    report: &mut Report,
+    (database, per_second): (Database, usize),
+    statuses: bool,
+    (name, target): (&str, Target),
+) -> anyhow::Result<f64> {
+    let dir = bench.dir.path().join(format!("e2e-{database:?}-{statuses}"));
+    let pair = Pair::start(bench, dir, statuses, database).await?;
+    let mut writer = Writer::new(pair.barid.port, Mix::Conversations(CONTACTS));
+    let (mut rates, mut costs, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=bench.rounds {
+        let shots = Arc::new(writer.write(per_second * bench.seconds as usize));
+        let (rate, cpu) = pair.drive(&shots, bench.connections).await?;
+        if statuses {
+            pair.simulator.wait_statuses(PATIENCE).await;
+        }
+        if round > 0 {
+            rates.push(rate);
+            costs.push(cpu * 1e6);
+        }
+        sent.push(shots);
+    }
+    let ledger = pair.simulator.ledger();
+    check(sent.iter().flat_map(|s| s.iter().map(|s| &*s.id)), ledger.iter().filter_map(|a| answered(a)))?;
+    let rounds: Vec<String> = rates.iter().map(|r| format!("{r:.0}")).collect();
+    let note = format!(
+        "median of {}; {} messages, none lost, none twice; {:.0} µs CPU of the engine each",
+        rounds.join(", "),
+        ledger.len(),
+        median(&costs)
+    );
+    report.add(name, median(&rates), "messages/s", target, note);
+    pair.simulator.stop().await;
+    Ok(median(&rates))
 }

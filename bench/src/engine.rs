@@ -20,7 +20,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
@@ -113,16 +113,19 @@ pub(crate) struct Setup<'a> {
     pub provider: Option<String>,
     /// Whether it works, or only takes messages.
     pub worker: bool,
+    /// `[store] url`.
+    pub url: String,
 }
 
 fn config(setup: &Setup<'_>, port: u16) -> String {
     let provider = setup.provider.as_deref().unwrap_or("http://127.0.0.1:9");
+    let url = &setup.url;
     let mut text = format!(
         r#"[server]
 listen = "127.0.0.1:{port}"
 
 [store]
-url = "sqlite:barid.db"
+url = "{url}"
 
 [jobs]
 runner_token = "{TOKEN}"

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::Bench;
 use crate::e2e::Pair;
 use crate::report::{Report, Target, median, say};
 use crate::webhooks::{Mix, Writer};
+use crate::{Bench, Database};
 
 /// Stored messages of the first half: each webhook stores two, question and answer.
 const FEW: u64 = 10_000;
@@ -18,7 +18,7 @@ const PIECE: usize = 20_000;
 
 /// Costs at both sizes, and their ratio.
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    let pair = Pair::start(bench, bench.dir.path().join("growth"), false).await?;
+    let pair = Pair::start(bench, bench.dir.path().join("growth"), false, Database::Sqlite).await?;
     let mut writer = Writer::new(pair.barid.port, Mix::Conversations(CONTACTS));
     let mut stored = 0;
     fill(bench, &pair, &mut writer, &mut stored, FEW).await?;

@@ -12,7 +12,9 @@ const REST: Duration = Duration::from_secs(5);
 /// Resident memory after five idle seconds.
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     let dir = bench.dir.path().join("idle");
-    let barid = start(&Setup { barid: &bench.barid, dir, provider: None, worker: true }).await?;
+    let barid =
+        start(&Setup { barid: &bench.barid, dir, provider: None, worker: true, url: "sqlite:barid.db".to_owned() })
+            .await?;
     tokio::time::sleep(REST).await;
     #[expect(clippy::cast_precision_loss, reason = "kibibytes of one process")]
     let mib = barid.resident()? as f64 / 1024.0;

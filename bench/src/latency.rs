@@ -7,7 +7,7 @@ use crate::e2e::{Pair, answered, places};
 use crate::load::{self, Plan};
 use crate::report::{Report, Target, percentile};
 use crate::webhooks::{Mix, Writer};
-use crate::{Bench, engine};
+use crate::{Bench, Database, engine};
 
 /// How many times `--seconds` the load lasts (20 s by default is 3 s rounds, rounded up).
 const SECONDS: usize = 7;
@@ -18,7 +18,7 @@ const CONTACTS: u32 = 500;
 
 /// Median and 99th percentile.
 pub(crate) async fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    let pair = Pair::start(bench, bench.dir.path().join("latency"), false).await?;
+    let pair = Pair::start(bench, bench.dir.path().join("latency"), false, Database::Sqlite).await?;
     let rate = bench.rate as usize;
     let seconds = SECONDS * bench.seconds as usize + WARM_SECONDS;
     let shots = Arc::new(Writer::new(pair.barid.port, Mix::Conversations(CONTACTS)).write(rate * seconds));

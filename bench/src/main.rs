@@ -50,6 +50,17 @@ enum What {
     Bare,
 }
 
+/// Which databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Databases {
+    /// The embedded one.
+    Sqlite,
+    /// A private PostgreSQL on the same machine, durable, with its processes on the same cores.
+    Postgres,
+    /// One after the other.
+    Both,
+}
+
 /// Measures Barid.
 #[derive(Debug, Parser)]
 #[command(name = "barid-bench")]
@@ -72,6 +83,9 @@ struct Args {
     /// Stored messages of the growth measurement's second half.
     #[arg(long, default_value_t = 1_000_000)]
     stored: u64,
+    /// On which database acknowledgements and messages to the end are measured. The other measurements are of SQLite.
+    #[arg(long, value_enum, default_value = "sqlite")]
+    database: Databases,
     /// Use this barid instead of building one.
     #[arg(long, value_name = "FILE")]
     barid: Option<std::path::PathBuf>,
@@ -145,18 +159,51 @@ pub(crate) struct Bench {
     pub rounds: usize,
     pub rate: u32,
     pub stored: u64,
+    pub sqlite: bool,
+    /// The private PostgreSQL, if one is measured.
+    pub postgres: Option<testkit::postgres::Cluster>,
+}
+
+/// A database that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
 }
 
 impl Bench {
+    /// Those that were asked for.
+    pub fn databases(&self) -> Vec<Database> {
+        let both = [(self.sqlite, Database::Sqlite), (self.postgres.is_some(), Database::Postgres)];
+        both.into_iter().filter_map(|(wanted, database)| wanted.then_some(database)).collect()
+    }
+
+    /// The `[store] url` of a fresh database, and what keeps it.
+    pub fn fresh(&self, database: Database) -> anyhow::Result<(String, Option<testkit::postgres::Database>)> {
+        match (&self.postgres, database) {
+            (Some(cluster), Database::Postgres) => {
+                let database = testkit::postgres::Database::on(&cluster.url())?;
+                Ok((database.url(), Some(database)))
+            }
+            _ => Ok(("sqlite:barid.db".to_owned(), None)),
+        }
+    }
+
     fn prepare(args: &Args) -> anyhow::Result<Self> {
         let barid = match &args.barid {
             Some(path) => path.canonicalize()?,
             None => engine::build()?,
         };
         let dir = engine::Place::new(args.dir.as_deref())?;
+        let postgres = match args.database {
+            Databases::Sqlite => None,
+            Databases::Postgres | Databases::Both => Some(testkit::postgres::Cluster::durable(&engine::target())?),
+        };
         Ok(Self {
             barid,
             dir,
+            sqlite: args.database != Databases::Postgres,
+            postgres,
             seconds: args.seconds.max(1),
             connections: args.connections.max(1),
             rounds: args.rounds.max(1),

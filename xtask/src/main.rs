@@ -2,6 +2,7 @@
 //!
 //! - [`law`]: the rules of ARCHITECTURE.md that a machine can check
 //! - [`test`]: everything that must pass, in one command
+//! - [`postgres`]: the tests' own PostgreSQL
 //! - [`demo`]: the engine with a simulated WhatsApp
 //! - [`docs`]: the pages that are printed from code
 //! - [`run`]: child processes, with their words passed on
@@ -9,6 +10,7 @@
 mod demo;
 mod docs;
 mod law;
+mod postgres;
 mod run;
 mod test;
 

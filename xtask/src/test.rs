@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::law;
+use crate::postgres::{self, Server};
 use crate::run::{Stream, Watch, cargo, output, passes, say, watched};
 
 /// Failpoints are compiled in for the whole run, so that nothing is built twice: the crash tests kill a binary built with them.
@@ -15,6 +16,7 @@ const FEATURES: [&str; 2] = ["--features", "barid/failpoints"];
 pub fn run(root: &Path, args: &[String]) -> Result<bool> {
     let mut stages = Stages::default();
     let mut counts = Counts::default();
+    let mut server = None;
     let passed = stages.run("toolchain", || Ok(toolchain(root)))?
         && stages.run("format", || passes(cargo(root).args(["fmt", "--all", "--check"])))?
         && stages.run("law", || law::command(root))?
@@ -23,7 +25,12 @@ pub fn run(root: &Path, args: &[String]) -> Result<bool> {
             clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--locked"]).args(FEATURES);
             passes(clippy.args(["--", "-D", "warnings"]))
         })?
-        && stages.run("tests", || tests(root, args, &mut counts))?
+        && stages.run("PostgreSQL", || {
+            server = Some(postgres::start(root)?);
+            Ok(true)
+        })?
+        && stages.run("tests", || tests(root, args, server.as_ref(), &mut counts))?
+        && stages.run("end to end on PostgreSQL", || on_postgres(root, args, server.as_ref(), &mut counts))?
         && stages.run("examples in the documentation", || examples(root, &mut counts))?;
     stages.summary();
     let Counts { passed: good, failed: bad } = counts;
@@ -101,13 +108,38 @@ fn has_nextest(root: &Path) -> bool {
     output(cargo(root).args(["nextest", "--version"])).is_some()
 }
 
-fn tests(root: &Path, args: &[String], counts: &mut Counts) -> Result<bool> {
-    let mut command = cargo(root);
-    if has_nextest(root) {
-        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]).args(FEATURES).args(args);
-        return watched(&mut command, Stream::Err, |line| counts.nextest(line));
+fn tests(root: &Path, args: &[String], server: Option<&Server>, counts: &mut Counts) -> Result<bool> {
+    runner(root, &[], args, server, counts, &[])
+}
+
+/// The end-to-end tests once more, with the engine on PostgreSQL.
+fn on_postgres(root: &Path, args: &[String], server: Option<&Server>, counts: &mut Counts) -> Result<bool> {
+    if server.is_none_or(Server::is_off) {
+        say("left out");
+        return Ok(true);
     }
-    command.args(["test", "--workspace", "--locked", "--all-targets", "--no-fail-fast"]).args(FEATURES).args(args);
+    runner(root, &["--test", "e2e"], args, server, counts, &[("BARID_TEST_DATABASE", "postgres")])
+}
+
+fn runner(
+    root: &Path,
+    which: &[&str],
+    args: &[String],
+    server: Option<&Server>,
+    counts: &mut Counts,
+    env: &[(&str, &str)],
+) -> Result<bool> {
+    let mut command = cargo(root);
+    command.envs(env.iter().copied());
+    if let Some(server) = server {
+        command.env(postgres::VARIABLE, server.address());
+    }
+    if has_nextest(root) {
+        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]).args(FEATURES);
+        return watched(command.args(which).args(args), Stream::Err, |line| counts.nextest(line));
+    }
+    let all: &[&str] = if which.is_empty() { &["--all-targets"] } else { which };
+    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]).args(FEATURES).args(all).args(args);
     watched(&mut command, Stream::Out, |line| counts.cargo_test(line))
 }
 

@@ -13,7 +13,7 @@ use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
 use net::{Client, ClientOptions};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
-use store::{Door, Policy, SqliteOptions, Store};
+use store::{Door, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub struct Start {
     pub metrics: Option<Arc<dyn Fn() -> String + Send + std::marker::Sync>>,
     /// More routes beside the engine's (the demo's page).
     pub extra: Option<Router>,
+    /// Live by the given clock even where the database's time would decide: for tests that move it.
+    pub own_clock: bool,
 }
 
 impl std::fmt::Debug for Start {
@@ -58,10 +60,13 @@ impl std::fmt::Debug for Start {
 ///
 /// # Errors
 /// When it cannot be used.
-pub async fn open_store(config: &Config, clock: SharedClock) -> anyhow::Result<Store> {
+pub async fn open_store(config: &Config, clock: SharedClock, own_clock: bool) -> anyhow::Result<Store> {
     match &config.store.url {
         StoreUrl::Sqlite(path) => Ok(Store::open_sqlite(&SqliteOptions::at(path), clock).await?),
-        StoreUrl::Postgres(_) => bail!("[store] url: this version works on SQLite only; use \"sqlite:FILE\""),
+        StoreUrl::Postgres(url) => {
+            let options = PostgresOptions { own_clock, ..PostgresOptions::at(url.expose()) };
+            Ok(Store::open_postgres(&options, clock).await?)
+        }
     }
 }
 
@@ -78,7 +83,7 @@ pub async fn open_beside(config: &Config, clock: SharedClock) -> anyhow::Result<
             )
         }
         StoreUrl::Sqlite(path) => Ok(Store::open_sqlite(&SqliteOptions::beside(path), clock).await?),
-        StoreUrl::Postgres(_) => bail!("[store] url: this version works on SQLite only; use \"sqlite:FILE\""),
+        StoreUrl::Postgres(url) => Ok(Store::open_postgres(&PostgresOptions::beside(url.expose()), clock).await?),
     }
 }
 
@@ -245,7 +250,7 @@ fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
 /// # Errors
 /// When the database cannot be used: another barid works it, as a rule.
 pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::Result<u32> {
-    let store = open_store(config, clock).await?;
+    let store = open_store(config, clock, false).await?;
     let synced = sync(config, &store).await?;
     let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
     let (engine, egress) = (brains(config, &synced)?, senders(config, &synced)?);
@@ -280,7 +285,7 @@ impl App {
         start: Start,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
-        let store = open_store(config, clock).await?;
+        let store = open_store(config, clock, start.own_clock).await?;
         let synced = sync(config, &store).await?;
         let policy = Arc::new(policy(config));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();

@@ -4,6 +4,7 @@ use types::{EventId, RequestId};
 
 use crate::contacts::Door;
 use crate::error::Result;
+use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Tx};
 
 sql! {
@@ -45,6 +46,12 @@ pub struct KeepUnreadable {
 impl Op for KeepUnreadable {
     const NAME: &'static str = "events.keep_unreadable";
     type Out = ();
+
+    fn reach(&self) -> Reach {
+        let mut touches = Touches::default();
+        touches.name("event", &types::text::digest(&self.raw));
+        Reach::Only(touches)
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<()> {
         let raw = match std::str::from_utf8(&self.raw) {

@@ -12,6 +12,7 @@ use types::{ChannelId, MessageId, Timestamp};
 #[derive(Debug, Default)]
 pub struct Hub {
     work: Notify,
+    others: Notify,
     waiting: Mutex<HashMap<MessageId, Vec<oneshot::Sender<()>>>>,
     traffic: Mutex<HashMap<ChannelId, Traffic>>,
 }
@@ -28,9 +29,20 @@ struct Traffic {
 const STATUS_AFTER: Duration = Duration::from_secs(15);
 
 impl Hub {
-    /// Work is due that nobody holds.
+    /// Work is due that nobody holds: this process and, where there are more, the others hear it.
     pub fn wake(&self) {
+        self.wake_here();
+        self.others.notify_one();
+    }
+
+    /// This process alone hears it: another told us.
+    pub fn wake_here(&self) {
         self.work.notify_one();
+    }
+
+    /// Resolves after the next [`Self::wake`], or at once if one came since the last wait: for whoever tells the other nodes.
+    pub async fn news_for_others(&self) {
+        self.others.notified().await;
     }
 
     /// Resolves after the next [`Self::wake`], or at once if one came since the last wait.

@@ -10,6 +10,7 @@ use types::{ConversationId, JobId, MessageId, ProviderMessageId, RequestId, Time
 use crate::contacts::{self, Door, Thread};
 use crate::error::Result;
 use crate::policy::Policy;
+use crate::reach::{Reach, Touches};
 use crate::receipts::{self, Noted};
 use crate::sql::{Op, Tx};
 use crate::work::{Claimed, Lease, Turn, Work};
@@ -94,6 +95,33 @@ pub struct Stored {
 impl Op for Accept {
     const NAME: &'static str = "inbox.accept";
     type Out = Accepted;
+
+    fn reach(&self) -> Reach {
+        let mut touches = Touches::default();
+        for arrival in &self.arrivals {
+            let raw = &arrival.item.raw;
+            let Some(door) = &arrival.door else {
+                touches.name("event", raw);
+                continue;
+            };
+            match &arrival.item.event {
+                Event::Message(m) => {
+                    touches.name("inbound", &m.provider_id.0);
+                    touches.person(door.tenant, door.channel, &m.from, m.group.as_deref());
+                }
+                Event::Status(report) => {
+                    touches.sent(door.channel, &report.provider_id);
+                    if let Some(key) = &report.dedupe_key {
+                        touches.key(key);
+                    }
+                }
+                Event::Note { .. } | Event::Unreadable { .. } => touches.name("event", raw),
+                // Found by their text, or of a whole channel: rare, and not worth the thought.
+                _ => return Reach::Everything,
+            }
+        }
+        Reach::Only(touches)
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Accepted> {
         let mut out = Accepted::default();

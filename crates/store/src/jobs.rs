@@ -15,6 +15,7 @@ use crate::error::{Result, StoreError};
 use crate::leases;
 use crate::outbox::{self, NewMessage};
 use crate::policy::Policy;
+use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Tx};
 use crate::work::{Deliver, Lease, Next, Snapshot, Turn, Work};
 
@@ -95,6 +96,10 @@ pub struct After {
 impl Op for FinishTurn {
     const NAME: &'static str = "jobs.finish_turn";
     type Out = After;
+
+    fn reach(&self) -> Reach {
+        Reach::Only(Touches::conversation(self.lease.conversation))
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<After> {
         let now = tx.now();
@@ -217,6 +222,10 @@ pub struct FailTurn {
 impl Op for FailTurn {
     const NAME: &'static str = "jobs.fail_turn";
     type Out = After;
+
+    fn reach(&self) -> Reach {
+        Reach::Only(Touches::conversation(self.lease.conversation))
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<After> {
         leases::check(tx, &self.lease)?;

@@ -7,6 +7,7 @@ use types::{ConversationId, Timestamp};
 
 use crate::error::{Result, StoreError};
 use crate::policy::Policy;
+use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Row, Tx};
 use crate::work::{Claimed, Lease, Next, Snapshot, next_work, parse_json};
 
@@ -124,6 +125,10 @@ impl Op for Claim {
     const NAME: &'static str = "leases.claim";
     type Out = Vec<Claimed>;
 
+    fn reach(&self) -> Reach {
+        Reach::Finds
+    }
+
     fn run(&self, tx: &mut dyn Tx) -> Result<Vec<Claimed>> {
         let now = tx.now();
         let due: Vec<ConversationId> = match self.only {
@@ -159,6 +164,11 @@ impl Op for Renew {
     const NAME: &'static str = "leases.renew";
     type Out = Vec<ConversationId>;
 
+    fn reach(&self) -> Reach {
+        let conversations = self.leases.iter().map(|l| l.conversation).collect();
+        Reach::Only(Touches { conversations, ..Touches::default() })
+    }
+
     fn run(&self, tx: &mut dyn Tx) -> Result<Vec<ConversationId>> {
         let until = tx.now().plus(self.policy.lease);
         let mut lost = Vec::new();
@@ -183,6 +193,10 @@ pub struct GiveBack {
 impl Op for GiveBack {
     const NAME: &'static str = "leases.give_back";
     type Out = ();
+
+    fn reach(&self) -> Reach {
+        Reach::Only(Touches::conversation(self.lease.conversation))
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<()> {
         give_back(tx, &self.lease, self.at)?;

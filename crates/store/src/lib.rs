@@ -25,6 +25,8 @@ pub mod migrations;
 pub mod notifications;
 pub mod outbox;
 pub mod policy;
+mod postgres;
+pub mod reach;
 pub mod receipts;
 pub mod roll_call;
 mod sqlite;
@@ -36,17 +38,20 @@ pub mod work;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use types::SharedClock;
 use types::ids::IdMaker;
+use types::{SharedClock, TenantId};
 
 pub use contacts::Door;
 pub use error::{Result, StoreError};
 pub use hub::Hub;
 pub use policy::{OnUnknown, Policy};
+pub use postgres::{PostgresOptions, shown as postgres_shown};
+pub use reach::{Reach, Touches};
 pub use sql::Op;
 pub use sqlite::{Role, SqliteOptions};
 pub use work::{Claimed, Deliver, Lease, Next, Snapshot, Turn, Work};
 
+use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// The node number of commands beside a server.
@@ -59,10 +64,42 @@ pub struct Store {
     readers: mpsc::Sender<Box<dyn task::Task>>,
     hub: Arc<Hub>,
     clock: SharedClock,
-    backend: Arc<std::sync::Mutex<Option<Sqlite>>>,
+    backend: Arc<std::sync::Mutex<Option<Backend>>>,
+}
+
+/// What runs behind a handle.
+enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite(_) => "Sqlite",
+            Self::Postgres(_) => "Postgres",
+        })
+    }
 }
 
 impl Store {
+    /// Opens a PostgreSQL database and brings its schema up to date. Other nodes may work it: leases end by themselves.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when it cannot be used: bad address, newer schema; [`StoreError::Unavailable`] when it cannot be
+    /// reached now.
+    pub async fn open_postgres(options: &PostgresOptions, clock: SharedClock) -> Result<Self> {
+        let hub = Arc::new(Hub::default());
+        let postgres = Postgres::start(options, &clock, &hub).await?;
+        Ok(Self {
+            writer: postgres.writer().clone(),
+            readers: postgres.readers().clone(),
+            hub,
+            clock,
+            backend: Arc::new(std::sync::Mutex::new(Some(Backend::Postgres(postgres)))),
+        })
+    }
+
     /// Opens the embedded database, brings its schema up to date and frees the leases of former processes: the process lock proves that
     /// none of them lives.
     ///
@@ -74,13 +111,13 @@ impl Store {
         let ids = Arc::new(IdMaker::new(node, 0));
         let sqlite = Sqlite::start(options, &clock, &ids)?;
         // Ids grow over restarts even if the clock went back.
-        ids.raise(call(sqlite.readers(), views::LastId).await?);
+        ids.raise(call(sqlite.readers(), views::LastId, None).await?);
         let store = Self {
             writer: sqlite.writer().clone(),
             readers: sqlite.readers().clone(),
             hub: Arc::new(Hub::default()),
             clock,
-            backend: Arc::new(std::sync::Mutex::new(Some(sqlite))),
+            backend: Arc::new(std::sync::Mutex::new(Some(Backend::Sqlite(sqlite)))),
         };
         if options.role == Role::Server {
             store.write(leases::Free { owner: None }).await?;
@@ -93,7 +130,7 @@ impl Store {
     /// # Errors
     /// What the operation gives, or [`StoreError::Unavailable`] when its group could not be committed.
     pub async fn write<O: Op>(&self, op: O) -> Result<O::Out> {
-        call(&self.writer, op).await
+        call(&self.writer, op, None).await
     }
 
     /// Runs a reading operation beside the writer, at one consistent moment.
@@ -101,7 +138,23 @@ impl Store {
     /// # Errors
     /// What the operation gives.
     pub async fn read<O: Op>(&self, op: O) -> Result<O::Out> {
-        call(&self.readers, op).await
+        call(&self.readers, op, None).await
+    }
+
+    /// As [`Self::write`], for one tenant: where the database can tell (row-level security), no other tenant's row is there for it (S7.1).
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_for<O: Op>(&self, tenant: TenantId, op: O) -> Result<O::Out> {
+        call(&self.writer, op, Some(tenant)).await
+    }
+
+    /// As [`Self::read`], for one tenant.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_for<O: Op>(&self, tenant: TenantId, op: O) -> Result<O::Out> {
+        call(&self.readers, op, Some(tenant)).await
     }
 
     /// The process's switchboard.
@@ -124,19 +177,23 @@ impl Store {
 
     /// Finishes what is queued, empties the log into the file and ends the threads. Other handles get [`StoreError::Closed`].
     pub async fn close(self) {
-        let sqlite = self.backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(sqlite) = sqlite {
-            end(sqlite).await;
+        let backend = self.backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(backend) = backend {
+            end(backend).await;
         }
     }
 }
 
-async fn end(sqlite: Sqlite) {
-    let _ = tokio::task::spawn_blocking(move || sqlite.close()).await;
+async fn end(backend: Backend) {
+    let close = move || match backend {
+        Backend::Sqlite(sqlite) => sqlite.close(),
+        Backend::Postgres(postgres) => postgres.close(),
+    };
+    let _ = tokio::task::spawn_blocking(close).await;
 }
 
-async fn call<O: Op>(queue: &mpsc::Sender<Box<dyn task::Task>>, op: O) -> Result<O::Out> {
-    let (task, answer) = task::pack(op);
+async fn call<O: Op>(queue: &mpsc::Sender<Box<dyn task::Task>>, op: O, tenant: Option<TenantId>) -> Result<O::Out> {
+    let (task, answer) = task::pack(op, tenant);
     queue.send(task).await.map_err(|_| StoreError::Closed)?;
     answer.await.map_err(|_| StoreError::Closed)?
 }

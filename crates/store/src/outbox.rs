@@ -12,6 +12,7 @@ use types::{
 use crate::error::{Result, StoreError};
 use crate::jobs::After;
 use crate::policy::{OnUnknown, Policy};
+use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Tx};
 use crate::work::{Deliver, Lease, Next, Snapshot, Work};
 use crate::{channels, conversations, leases, notifications, receipts};
@@ -159,6 +160,14 @@ fn state(tx: &mut dyn Tx, message: MessageId) -> Result<Row> {
 impl Op for RecordAttempt {
     const NAME: &'static str = "outbox.record_attempt";
     type Out = Recorded;
+
+    fn reach(&self) -> Reach {
+        let mut touches = Touches::conversation(self.lease.conversation);
+        if let Outcome::Accepted { provider_id } = &self.outcome {
+            touches.provider_id(provider_id);
+        }
+        Reach::Only(touches)
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Recorded> {
         if let Outcome::Accepted { provider_id } = &self.outcome
@@ -323,6 +332,10 @@ impl Op for Postpone {
     const NAME: &'static str = "outbox.postpone";
     type Out = After;
 
+    fn reach(&self) -> Reach {
+        Reach::Only(Touches::conversation(self.lease.conversation))
+    }
+
     fn run(&self, tx: &mut dyn Tx) -> Result<After> {
         leases::check(tx, &self.lease)?;
         let at = tx.now().plus(self.wait);
@@ -363,6 +376,14 @@ pub struct Reconcile {
 impl Op for Reconcile {
     const NAME: &'static str = "outbox.reconcile";
     type Out = After;
+
+    fn reach(&self) -> Reach {
+        let mut touches = Touches::conversation(self.lease.conversation);
+        if let Trace::Found(provider_id) = &self.trace {
+            touches.provider_id(provider_id);
+        }
+        Reach::Only(touches)
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<After> {
         leases::check(tx, &self.lease)?;
@@ -442,6 +463,10 @@ pub struct SendMessage {
 impl Op for SendMessage {
     const NAME: &'static str = "outbox.send_message";
     type Out = MessageId;
+
+    fn reach(&self) -> Reach {
+        Reach::Only(Touches::conversation(self.conversation))
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<MessageId> {
         let now = tx.now();

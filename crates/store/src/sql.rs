@@ -1,13 +1,15 @@
 //! The seam between operations and databases. A statement is written once, in `$n` form with a few dialect tokens; an operation
 //! ([`Op`]) is written once against [`Tx`]; each database renders and runs them.
 //!
-//! Tokens: `{id}` primary key column, `{int}` 64-bit integer, `{blob}` bytes, `{without_rowid}`, `{skip_locked}`.
+//! Tokens: `{id}` primary key column, `{int}` 64-bit integer, `{blob}` bytes, `{without_rowid}`, `{skip_locked}`. What stands between
+//! `{postgres}` and `{end}` is for PostgreSQL alone.
 
 use std::sync::Arc;
 
 use types::Timestamp;
 
 use crate::error::{Result, StoreError};
+use crate::reach::Reach;
 
 /// A named statement. The name appears in errors, metrics and the conformance suite; it is unique.
 #[derive(Debug)]
@@ -63,10 +65,10 @@ impl Dialect {
                 ("{int}", "BIGINT"),
                 ("{blob}", "BYTEA"),
                 ("{without_rowid}", ""),
-                ("{skip_locked}", "FOR UPDATE SKIP LOCKED"),
+                ("{skip_locked}", "FOR NO KEY UPDATE SKIP LOCKED"),
             ],
         };
-        let mut out = text.to_owned();
+        let mut out = self.own(text);
         for (token, replacement) in tokens {
             out = out.replace(token, replacement);
         }
@@ -74,6 +76,23 @@ impl Dialect {
             Self::Sqlite => out.replace('$', "?"),
             Self::Postgres => out,
         }
+    }
+}
+
+impl Dialect {
+    /// `text` without what is for the other database.
+    fn own(self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{postgres}") {
+            let (inside, after) = after.split_once("{end}").unwrap_or((after, ""));
+            out.push_str(before);
+            if self == Self::Postgres {
+                out.push_str(inside);
+            }
+            rest = after;
+        }
+        out + rest
     }
 }
 
@@ -371,6 +390,11 @@ pub trait Op: Send + 'static {
     /// # Errors
     /// Any error undoes everything the operation did.
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out>;
+
+    /// What it touches: operations that touch different things may run at the same time. Saying nothing is always right.
+    fn reach(&self) -> Reach {
+        Reach::Everything
+    }
 }
 
 /// An operation that its caller keeps, to run it again after an outage.
@@ -381,6 +405,10 @@ impl<O: Op + Sync> Op for Arc<O> {
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
         (**self).run(tx)
     }
+
+    fn reach(&self) -> Reach {
+        (**self).reach()
+    }
 }
 
 #[cfg(test)]
@@ -388,12 +416,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_for_postgres_alone_is_not_shown_to_sqlite() {
+        let text = "a; {postgres}b {int};{end} c;";
+        assert_eq!(Dialect::Sqlite.render(text), "a;  c;");
+        assert_eq!(Dialect::Postgres.render(text), "a; b BIGINT; c;");
+    }
+
+    #[test]
     fn one_text_renders_for_both_databases() {
         let text = "select {int} from t where a = $1 and b = $2 {skip_locked}";
         assert_eq!(Dialect::Sqlite.render(text), "select INTEGER from t where a = ?1 and b = ?2 ");
         assert_eq!(
             Dialect::Postgres.render(text),
-            "select BIGINT from t where a = $1 and b = $2 FOR UPDATE SKIP LOCKED"
+            "select BIGINT from t where a = $1 and b = $2 FOR NO KEY UPDATE SKIP LOCKED"
         );
     }
 }

@@ -4,7 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
 
+use types::TenantId;
+
 use crate::error::{Result, StoreError};
+use crate::reach::Reach;
 use crate::sql::{Op, Tx};
 
 /// What a database thread sees of an operation.
@@ -15,6 +18,14 @@ pub(crate) trait Task: Send {
     fn run(&mut self, tx: &mut dyn Tx) -> bool;
     /// Tells the caller: what it gave, or why its group did not commit.
     fn finish(self: Box<Self>, committed: Result<(), String>);
+    /// What it touches.
+    fn reach(&self) -> Reach {
+        Reach::Everything
+    }
+    /// The one tenant whose rows it may see; `None`: the engine itself.
+    fn tenant(&self) -> Option<TenantId> {
+        None
+    }
     /// Whether this is the word that the thread should end after what is queued.
     fn is_end(&self) -> bool {
         false
@@ -42,6 +53,7 @@ impl Task for End {
 
 struct Pending<O: Op> {
     op: O,
+    tenant: Option<TenantId>,
     out: Option<Result<O::Out>>,
     caller: oneshot::Sender<Result<O::Out>>,
 }
@@ -58,8 +70,16 @@ impl<O: Op> Task for Pending<O> {
         keep
     }
 
+    fn reach(&self) -> Reach {
+        self.op.reach()
+    }
+
+    fn tenant(&self) -> Option<TenantId> {
+        self.tenant
+    }
+
     fn finish(self: Box<Self>, committed: Result<(), String>) {
-        let Self { op, out, caller } = *self;
+        let Self { op, out, caller, .. } = *self;
         // Before the answer, so that what the operation shared with its caller is the caller's alone again.
         drop(op);
         let result = match (committed, out) {
@@ -72,8 +92,8 @@ impl<O: Op> Task for Pending<O> {
     }
 }
 
-/// Packs `op` for a database thread.
-pub(crate) fn pack<O: Op>(op: O) -> (Box<dyn Task>, oneshot::Receiver<Result<O::Out>>) {
+/// Packs `op` for a database thread; with a tenant, only that one's rows are there for it.
+pub(crate) fn pack<O: Op>(op: O, tenant: Option<TenantId>) -> (Box<dyn Task>, oneshot::Receiver<Result<O::Out>>) {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Pending { op, out: None, caller }), answer)
+    (Box::new(Pending { op, tenant, out: None, caller }), answer)
 }

@@ -2,12 +2,14 @@
 //!
 //! - [`free_port`], [`temp_dir`]: room for it
 //! - [`binary`]: the program itself: start, wait until ready, kill, end
+//! - [`postgres`]: a PostgreSQL of the tests' own
 //! - [`ledgers`]: what the engine acknowledged against what customers got: nothing lost, nothing twice, nothing out of order
 //!
 //! The simulated providers are [`simulator`]; a clock that is moved by hand is [`types::clock::ShiftedClock`].
 
 pub mod binary;
 pub mod ledgers;
+pub mod postgres;
 
 use std::net::{Ipv4Addr, TcpListener};
 

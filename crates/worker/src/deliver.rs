@@ -41,6 +41,9 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, deliver: Deliver)
         return Some(persist(worker, op, "a wait for the channel's speed limit").await?.next);
     }
     fail::fail_point!("worker.sending");
+    if !crate::trust::sure(worker, held).await {
+        return None;
+    }
     let began = worker.store.clock().now();
     let outcome = worker.egress.deliver(channel, &outbound(held, &deliver)).await;
     fail::fail_point!("worker.sent");

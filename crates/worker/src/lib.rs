@@ -4,6 +4,7 @@
 //! - `turn.rs`, `deliver.rs`, `reconcile.rs`: one kind of work each
 //! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
 //! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
+//! - `trust.rs`: whether a lease is still ours, before anything is said
 //! - `persist.rs`: writes that must not be lost to a database that is away for a moment
 
 mod conversation;
@@ -11,6 +12,7 @@ mod deliver;
 mod persist;
 mod reconcile;
 mod schedule;
+mod trust;
 mod turn;
 mod upkeep;
 

@@ -24,7 +24,7 @@ pub const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("simulator", &["types"]),
     ("testkit", &["types", "simulator"]),
-    ("bench", &["types", "channels", "store", "simulator"]),
+    ("bench", &["types", "channels", "store", "simulator", "testkit"]),
     ("xtask", &[]),
 ];
 

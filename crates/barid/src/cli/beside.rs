@@ -15,7 +15,15 @@ pub(super) fn file(config: &Config) -> Option<&Path> {
     }
 }
 
-/// Whether a server holds the database's lock just now.
+/// The database as people know it: the file, or host, port and name without user and password.
+pub(super) fn database(config: &Config) -> String {
+    match &config.store.url {
+        StoreUrl::Sqlite(path) => path.display().to_string(),
+        StoreUrl::Postgres(url) => store::postgres_shown(url.expose()).unwrap_or_else(|why| why.to_string()),
+    }
+}
+
+/// Whether a server holds the file's lock just now; on PostgreSQL any number of nodes may work, and none shuts the others out.
 pub(super) fn server_runs(config: &Config) -> bool {
     let Some(path) = file(config) else { return false };
     crate::demo::folder::is_locked(&PathBuf::from(format!("{}-lock", path.display())))

@@ -121,7 +121,7 @@ async fn database(cx: &Context, config: &Config, report: &mut Report) -> Vec<Cha
             return Vec::new();
         }
     };
-    let name = beside::file(config).map(|p| p.display().to_string()).unwrap_or_default();
+    let name = beside::database(config);
     report.ok("database", format!("{name}, schema version {}", store::migrations::wanted()));
     // Frees the leases of an owner that never was: takes the write lock and changes nothing.
     let nobody: Arc<str> = format!("doctor-{}", random_token()).into();

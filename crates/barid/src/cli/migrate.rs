@@ -9,8 +9,8 @@ use crate::wire;
 
 pub(super) async fn run(cx: &Context) -> Result<(), Failure> {
     let config = cx.load()?;
-    let path = beside::file(&config);
-    let existed = path.is_some_and(std::path::Path::exists);
+    // Whether a server's database is new is seen only by asking it.
+    let existed = beside::file(&config).is_none_or(std::path::Path::exists);
     let current = if existed {
         match wire::open_beside(&config, Arc::clone(&cx.clock)).await {
             Ok(store) => {
@@ -26,10 +26,10 @@ pub(super) async fn run(cx: &Context) -> Result<(), Failure> {
         false
     };
     if !current {
-        wire::open_store(&config, Arc::clone(&cx.clock)).await?.close().await;
+        wire::open_store(&config, Arc::clone(&cx.clock), false).await?.close().await;
     }
     let version = store::migrations::wanted();
-    let database = path.map(|p| p.display().to_string()).unwrap_or_default();
+    let database = beside::database(&config);
     if cx.out.json {
         return cx.out.value(&json!({"database": database, "version": version, "made": !existed, "changed": !current}));
     }

@@ -27,7 +27,12 @@ pub(super) async fn run(config: Config, args: Args) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let handle = telemetry::metrics().context("the metrics cannot start")?;
-    let start = Start { no_worker: args.no_worker, metrics: Some(Arc::new(move || handle.render())), extra: None };
+    let start = Start {
+        no_worker: args.no_worker,
+        metrics: Some(Arc::new(move || handle.render())),
+        extra: None,
+        own_clock: false,
+    };
     let app = App::start(&config, Arc::new(SystemClock), start).await?;
     stopped().await?;
     tracing::info!("stopping: no new work, what runs comes to its end");

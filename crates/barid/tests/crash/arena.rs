@@ -54,6 +54,10 @@ pub(crate) struct Arena {
     /// How long its starts took until it was ready.
     pub starts: Vec<Duration>,
     pub data: PathBuf,
+    /// The database that many nodes share; without one, the file at `data`.
+    pub server: Option<testkit::postgres::Database>,
+    /// Further nodes: port and program.
+    pub others: Vec<(u16, Program)>,
     program: Program,
     dir: TempDir,
 }
@@ -121,7 +125,7 @@ fn config(rules: &Rules, port: u16, provider: &str, data: &str) -> String {
 listen = "127.0.0.1:{port}"
 
 [store]
-url = "sqlite:{data}"
+url = "{data}"
 
 [jobs]
 runner_token = "{TOKEN}"
@@ -173,6 +177,20 @@ impl Arena {
 
     /// The same with the database in another folder.
     pub async fn with_data(rules: Rules, data: Option<PathBuf>) -> anyhow::Result<Self> {
+        Self::with(rules, data, 1, None).await
+    }
+
+    /// Many nodes on one PostgreSQL.
+    pub async fn nodes(rules: Rules, nodes: usize) -> anyhow::Result<Self> {
+        Self::with(rules, None, nodes, Some(testkit::postgres::Database::fresh()?)).await
+    }
+
+    async fn with(
+        rules: Rules,
+        data: Option<PathBuf>,
+        nodes: usize,
+        server: Option<testkit::postgres::Database>,
+    ) -> anyhow::Result<Self> {
         let given = std::env::var("CRASH_SEED").ok().map(|s| s.parse::<u64>()).transpose().context("CRASH_SEED")?;
         let own = rules.name.bytes().fold(7_u64, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
         let seed = given.unwrap_or(1).wrapping_mul(1_000_003) ^ own;
@@ -182,16 +200,46 @@ impl Arena {
         let simulator = providers(&rules, port, seed).await?;
         let dir = testkit::temp_dir()?;
         let data = data.unwrap_or_else(|| dir.path().to_path_buf()).join("barid.db");
-        let text = config(&rules, port, &simulator.base_url(), &data.display().to_string());
-        std::fs::write(dir.path().join("barid.toml"), text)?;
-        std::fs::write(dir.path().join("flow.toml"), flow())?;
-        let program = Program::new(env!("CARGO_BIN_EXE_barid"), dir.path()).args(["serve", "--config", "barid.toml"]);
-        Ok(Self { rules, simulator, port, dice, kills: Vec::new(), starts: Vec::new(), data, program, dir })
+        let url = server.as_ref().map_or_else(|| format!("sqlite:{}", data.display()), |s| s.url());
+        let program = |port: u16, folder: &Path| -> anyhow::Result<Program> {
+            std::fs::create_dir_all(folder)?;
+            std::fs::write(folder.join("barid.toml"), config(&rules, port, &simulator.base_url(), &url))?;
+            std::fs::write(folder.join("flow.toml"), flow())?;
+            Ok(Program::new(env!("CARGO_BIN_EXE_barid"), folder).args(["serve", "--config", "barid.toml"]))
+        };
+        let mut others = Vec::new();
+        for n in 1..nodes {
+            let port = quiet_port(&Dice::from_system())?;
+            others.push((port, program(port, &dir.path().join(format!("node-{n}")))?));
+        }
+        let program = program(port, dir.path())?;
+        let (kills, starts) = (Vec::new(), Vec::new());
+        Ok(Self { rules, simulator, port, dice, kills, starts, data, server, others, program, dir })
     }
 
-    /// Where webhooks go.
-    pub fn webhook_url(&self) -> String {
-        webhook_url(&self.rules, self.port)
+    /// Where webhooks go: to any of the nodes.
+    pub fn webhook_urls(&self) -> Vec<String> {
+        let ports = std::iter::once(self.port).chain(self.others.iter().map(|(port, _)| *port));
+        ports.map(|port| webhook_url(&self.rules, port)).collect()
+    }
+
+    /// Starts a node, 0 the first, and waits until it takes messages.
+    pub async fn start_node(&mut self, n: usize) -> anyhow::Result<Binary> {
+        let Some((port, program)) = n.checked_sub(1).and_then(|n| self.others.get_mut(n)) else {
+            return self.start().await;
+        };
+        let since = Stopwatch::start();
+        let mut engine = program.start()?;
+        engine.wait_ready(&format!("http://127.0.0.1:{port}/readyz"), PATIENCE).await?;
+        self.starts.push(since.elapsed());
+        Ok(engine)
+    }
+
+    /// From now on the provider's statuses come to this node.
+    pub fn report_to(&self, n: usize) -> anyhow::Result<()> {
+        let urls = self.webhook_urls();
+        let targets = WebhookTargets { meta_url: urls.get(n).cloned(), green_url: None };
+        self.simulator.set_webhooks(&targets).map_err(|e| anyhow::anyhow!("{e}"))
     }
 
     /// Starts the engine without waiting for it, perhaps with the order to end itself somewhere.
@@ -258,8 +306,17 @@ impl Arena {
 
     /// The logs of all starts hold no secret (I13).
     pub fn logs_are_clean(&self) -> anyhow::Result<()> {
-        for entry in std::fs::read_dir(self.dir.path())? {
-            let path = entry?.path();
+        let folders = (0..=self.others.len()).map(|n| match n {
+            0 => self.dir.path().to_path_buf(),
+            n => self.dir.path().join(format!("node-{n}")),
+        });
+        let mut files = Vec::new();
+        for folder in folders {
+            for entry in std::fs::read_dir(folder)? {
+                files.push(entry?.path());
+            }
+        }
+        for path in files {
             if path.extension().is_some_and(|e| e == "log") {
                 let text = String::from_utf8_lossy(&std::fs::read(&path)?).into_owned();
                 for secret in SECRETS {

@@ -1,7 +1,6 @@
 //! The ledgers against each other, and against the database at rest (invariants I1 to I9, I12 to I14).
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,9 +51,21 @@ struct Audit {
 }
 
 /// Ends the engine politely, and holds everything against everything.
-pub(crate) async fn settle(mut arena: Arena, mut engine: testkit::Binary, ledger: &Ledger) -> anyhow::Result<Arena> {
-    arena.rest().await.with_context(|| tail(&engine.stderr()))?;
-    engine.finish(Duration::from_secs(20)).await?;
+pub(crate) async fn settle(arena: Arena, engine: testkit::Binary, ledger: &Ledger) -> anyhow::Result<Arena> {
+    settle_all(arena, vec![engine], ledger).await
+}
+
+/// The same with the engines of many nodes.
+pub(crate) async fn settle_all(
+    mut arena: Arena,
+    engines: Vec<testkit::Binary>,
+    ledger: &Ledger,
+) -> anyhow::Result<Arena> {
+    let said = || engines.iter().map(|e| tail(&e.stderr())).collect::<Vec<_>>().join("\n--\n");
+    arena.rest().await.with_context(said)?;
+    for mut engine in engines {
+        engine.finish(Duration::from_secs(20)).await?;
+    }
     let confirmed = confirmations(&arena).await;
     let audit = examine(&arena, ledger, &confirmed)?;
     summary(&arena, ledger, &audit);
@@ -95,46 +106,67 @@ fn summary(arena: &Arena, ledger: &Ledger, audit: &Audit) {
     );
 }
 
-fn open(path: &Path) -> anyhow::Result<Connection> {
-    Ok(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+/// The database at rest, looked at from outside.
+enum Db {
+    File(Connection),
+    Server(String),
 }
 
-fn replies(db: &Connection) -> anyhow::Result<Vec<Reply>> {
-    let mut statement = db.prepare(
-        "SELECT m.id, m.conversation_id, o.dedupe_key, i.provider_id, m.status, m.body, m.possible_duplicate, o.resends, o.due_at,
+fn open(arena: &Arena) -> anyhow::Result<Db> {
+    Ok(match &arena.server {
+        Some(server) => Db::Server(server.url()),
+        None => Db::File(Connection::open_with_flags(&arena.data, OpenFlags::SQLITE_OPEN_READ_ONLY)?),
+    })
+}
+
+fn replies(db: &Db) -> anyhow::Result<Vec<Reply>> {
+    let array = if matches!(db, Db::File(_)) { "json_array" } else { "json_build_array" };
+    let rows = texts(
+        db,
+        &format!(
+            "SELECT {array}(m.id, m.conversation_id, o.dedupe_key, i.provider_id, m.status, m.body, m.possible_duplicate, o.resends, o.due_at,
                 m.provider_id, m.created_at, m.delivered_at, m.read_at,
-                EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = m.id AND a.outcome = 'sent')
-         FROM outbox o JOIN messages m ON m.id = o.message_id LEFT JOIN messages i ON i.id = m.in_reply_to ORDER BY m.id",
+                (SELECT COUNT(*) FROM attempts a WHERE a.message_id = m.id AND a.outcome = 'sent'))
+             FROM outbox o JOIN messages m ON m.id = o.message_id LEFT JOIN messages i ON i.id = m.in_reply_to ORDER BY m.id"
+        ),
     )?;
-    let rows = statement.query_map([], |r| {
+    let reply = |row: &String| {
+        let r: Vec<serde_json::Value> = serde_json::from_str(row)?;
+        let (text, number) = (|n: usize| r[n].as_str().map(str::to_owned), |n: usize| r[n].as_i64());
         Ok(Reply {
-            id: r.get(0)?,
-            conversation: r.get(1)?,
-            key: r.get(2)?,
-            inbound: r.get(3)?,
-            status: r.get(4)?,
-            body: r.get(5)?,
-            duplicate: r.get(6)?,
-            resends: r.get(7)?,
-            due: r.get(8)?,
-            provider_id: r.get(9)?,
-            created: Timestamp::from_micros(r.get(10)?),
-            delivered: r.get(11)?,
-            read: r.get(12)?,
-            told: r.get(13)?,
+            id: number(0).context("id")?,
+            conversation: number(1).context("conversation")?,
+            key: text(2).context("key")?,
+            inbound: text(3),
+            status: text(4).context("status")?,
+            body: text(5).context("body")?,
+            duplicate: number(6) == Some(1),
+            resends: u32::try_from(number(7).context("resends")?)?,
+            due: number(8),
+            provider_id: text(9),
+            created: Timestamp::from_micros(number(10).context("created")?),
+            delivered: number(11),
+            read: number(12),
+            told: number(13) > Some(0),
         })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    };
+    rows.iter().map(reply).collect()
 }
 
-fn texts(db: &Connection, sql: &str) -> anyhow::Result<Vec<String>> {
-    let mut statement = db.prepare(sql).with_context(|| sql.to_owned())?;
-    let rows = statement.query_map([], |r| r.get::<_, String>(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+/// The first column of every row; none of them holds a line's end.
+fn texts(db: &Db, sql: &str) -> anyhow::Result<Vec<String>> {
+    match db {
+        Db::File(file) => {
+            let mut statement = file.prepare(sql).with_context(|| sql.to_owned())?;
+            let rows = statement.query_map([], |r| r.get::<_, String>(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        }
+        Db::Server(url) => Ok(testkit::postgres::psql(url, sql)?.lines().map(str::to_owned).collect()),
+    }
 }
 
 fn examine(arena: &Arena, ledger: &Ledger, confirmed: &Confirmed) -> anyhow::Result<Audit> {
-    let db = open(&arena.data)?;
+    let db = open(arena)?;
     let replies = replies(&db)?;
     let sends = arena.simulator.ledger();
     let mut audit = Audit::default();
@@ -153,7 +185,7 @@ impl Audit {
     }
 
     /// I1, I2: what was acknowledged is stored, once; what is stored was posted.
-    fn stored(&mut self, db: &Connection, ledger: &Ledger) -> anyhow::Result<()> {
+    fn stored(&mut self, db: &Db, ledger: &Ledger) -> anyhow::Result<()> {
         let inbox: Vec<String> = texts(db, "SELECT provider_message_id FROM inbox")?;
         let messages: Vec<String> = texts(db, "SELECT provider_id FROM messages WHERE direction = 'in'")?;
         let stored: HashSet<&str> = messages.iter().map(String::as_str).collect();
@@ -176,7 +208,7 @@ impl Audit {
     }
 
     /// I3, I8, I9, I12: every message has one outcome, nothing is due, nobody holds anything, the file is sound.
-    fn at_rest(&mut self, db: &Connection) -> anyhow::Result<()> {
+    fn at_rest(&mut self, db: &Db) -> anyhow::Result<()> {
         for (rule, sql) in [
             ("I3: a message without its one finished job", "SELECT i.id || ' ' || COALESCE(j.state, 'no job') || ' ' || COALESCE(j.outcome, '')
                 FROM messages i LEFT JOIN jobs j ON j.message_id = i.id WHERE i.direction = 'in' AND (j.id IS NULL OR j.state <> 'done' OR j.outcome <> 'replied')"),
@@ -192,6 +224,9 @@ impl Audit {
             ("I12: a broken file", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
             ("I12: a broken reference", "SELECT \"table\" || ' ' || rowid || ' ' || parent FROM pragma_foreign_key_check"),
         ] {
+            if matches!(db, Db::Server(_)) && sql.contains("pragma_") {
+                continue;
+            }
             for row in texts(db, sql)? {
                 self.say(format!("{rule}: {row}"));
             }
@@ -320,22 +355,23 @@ async fn confirmations(arena: &Arena) -> Confirmed {
     first
 }
 
-/// I14: a start on a database at rest has nothing to recover, so it changes no row and no byte.
+/// I14: a start on a database at rest has nothing to recover, so it changes no row and, of the file, no byte.
 async fn idle_restart_writes_nothing(arena: &mut Arena) -> anyhow::Result<()> {
+    let file = |arena: &Arena| if arena.server.is_some() { Ok(Vec::new()) } else { std::fs::read(&arena.data) };
     let log = std::fs::metadata(format!("{}-wal", arena.data.display())).map_or(0, |m| m.len());
-    let (before, rows) = (std::fs::read(&arena.data)?, contents(&arena.data)?);
+    let (before, rows) = (file(arena)?, contents(&open(arena)?)?);
     let accepted = arena.simulator.accepted_count();
     let mut engine = arena.start().await?;
     // Longer than its poll, its janitor's round and the wait for a receipt.
     tokio::time::sleep(Duration::from_millis(1000)).await;
     engine.finish(Duration::from_secs(20)).await?;
-    let mut after = contents(&arena.data)?;
+    let mut after = contents(&open(arena)?)?;
     for (table, rows) in &rows {
         let now = after.remove(table).unwrap_or_default();
         let odd: Vec<&String> = now.iter().filter(|r| !rows.contains(r)).take(3).collect();
         ensure!(now == *rows, "I14: a start on a database at rest changed {table}: {odd:?}\n{}", engine.stderr());
     }
-    let after = std::fs::read(&arena.data)?;
+    let after = file(arena)?;
     let pages =
         before.chunks(4096).zip(after.chunks(4096)).enumerate().filter(|(_, (a, b))| a != b).map(|(n, _)| n + 1);
     let pages: Vec<usize> = pages.collect();
@@ -349,17 +385,25 @@ async fn idle_restart_writes_nothing(arena: &mut Arena) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every row of every table, as text.
-fn contents(path: &Path) -> anyhow::Result<HashMap<String, Vec<String>>> {
-    let db = open(path)?;
+/// Every row of every table, as text; but for the nodes, which say that they were there.
+fn contents(db: &Db) -> anyhow::Result<HashMap<String, Vec<String>>> {
     let mut all = HashMap::new();
-    for table in texts(&db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")? {
-        let mut statement = db.prepare(&format!("SELECT * FROM \"{table}\""))?;
-        let columns = statement.column_count();
-        let rows = statement.query_map([], |r| {
-            (0..columns).map(|n| r.get_ref(n).map(|v| format!("{v:?}"))).collect::<Result<Vec<_>, _>>()
-        })?;
-        let rows: Vec<String> = rows.map(|r| r.map(|r| r.join(", "))).collect::<Result<_, _>>()?;
+    let tables = match db {
+        Db::File(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+        Db::Server(_) => "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'nodes'",
+    };
+    for table in texts(db, tables)? {
+        let rows = match db {
+            Db::Server(_) => texts(db, &format!("SELECT row_to_json(t) FROM \"{table}\" t ORDER BY t::text"))?,
+            Db::File(file) => {
+                let mut statement = file.prepare(&format!("SELECT * FROM \"{table}\""))?;
+                let columns = statement.column_count();
+                let rows = statement.query_map([], |r| {
+                    (0..columns).map(|n| r.get_ref(n).map(|v| format!("{v:?}"))).collect::<Result<Vec<_>, _>>()
+                })?;
+                rows.map(|r| r.map(|r| r.join(", "))).collect::<Result<_, _>>()?
+            }
+        };
         all.insert(table, rows);
     }
     Ok(all)

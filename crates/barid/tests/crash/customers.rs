@@ -34,7 +34,8 @@ pub(crate) struct Crowd {
 /// What customers wrote and what was acknowledged.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    client: WebhookClient,
+    /// One for each node: a webhook goes to any of them, and its repeats to any other.
+    clients: Vec<WebhookClient>,
     posted: Mutex<Vec<Acknowledged>>,
     /// The message that is the nth of a customer: answers over Green API carry no key, but the number of their question.
     places: Mutex<HashMap<(String, usize), String>>,
@@ -75,7 +76,7 @@ impl Customers {
             timeout: Duration::from_secs(3),
         };
         let ledger = Arc::new(Ledger {
-            client: WebhookClient::new(&arena.webhook_url(), retry)?,
+            clients: arena.webhook_urls().iter().map(|url| WebhookClient::new(url, retry)).collect::<Result<_, _>>()?,
             posted: Mutex::default(),
             places: Mutex::default(),
             stop: AtomicBool::new(false),
@@ -112,9 +113,9 @@ async fn customer(ledger: Arc<Ledger>, source: Arc<Source>, n: usize, pause: Dur
             }
             let webhook = source.webhook(&phone, &format!("the answer is {place}"));
             ledger.add(&webhook, &phone, place);
-            ledger.client.deliver(&webhook).await.with_context(|| format!("{} of {phone}", webhook.id))?;
+            ledger.client().deliver(&webhook).await.with_context(|| format!("{} of {phone}", webhook.id))?;
             if ledger.dice.throw() % 100 < REPEATS {
-                ledger.client.deliver(&webhook).await.with_context(|| format!("{} again", webhook.id))?;
+                ledger.client().deliver(&webhook).await.with_context(|| format!("{} again", webhook.id))?;
             }
             let micros = u64::try_from(pause.as_micros()).unwrap_or(u64::MAX).max(1);
             tokio::time::sleep(Duration::from_micros(ledger.dice.throw() % micros)).await;
@@ -136,9 +137,15 @@ impl Ledger {
         self.posted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What was acknowledged.
+    /// The way to any node.
+    fn client(&self) -> &WebhookClient {
+        let n = usize::try_from(self.dice.throw() % (self.clients.len() as u64)).unwrap_or(0);
+        &self.clients[n]
+    }
+
+    /// What was acknowledged, by any node.
     pub fn acknowledged(&self) -> Vec<Acknowledged> {
-        self.client.acknowledged()
+        self.clients.iter().flat_map(WebhookClient::acknowledged).collect()
     }
 
     /// The message that a send answers.
@@ -157,7 +164,7 @@ impl Ledger {
     /// Waits until at least so many were acknowledged.
     pub async fn wait_acknowledged(&self, many: usize) -> anyhow::Result<()> {
         for _ in 0..3000 {
-            if self.client.acknowledged().len() >= many {
+            if self.acknowledged().len() >= many {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -8,6 +8,7 @@
 //! - `customers`: write without pause, each conversation in order, each webhook until it is acknowledged, some of them twice
 //! - `audit`: the ledgers against each other and against the database at rest
 //! - `kills`: at random moments, and at every step between a webhook and the record of its answer's fate
+//! - `nodes`: three nodes on one PostgreSQL, killed and paused at random
 //! - `ends`: two servers on one file, the polite end under load, a full disk
 
 #![expect(clippy::print_stdout, reason = "helpers of tests speak as tests do")]
@@ -17,3 +18,4 @@ mod audit;
 mod customers;
 mod ends;
 mod kills;
+mod nodes;

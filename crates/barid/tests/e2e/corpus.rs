@@ -169,8 +169,10 @@ async fn every_body_has_its_answer_and_its_effect_once() {
                    WHERE m.id IS NULL";
     assert_eq!(world.one(orphans).await, "0");
     assert_eq!(changes(&world, &cases, &TABLES).await, [""; 0], "rows changed when everything came twice");
-    assert_eq!(world.one("PRAGMA integrity_check").await, "ok");
-    assert_eq!(world.rows("PRAGMA foreign_key_check").await, [""; 0]);
+    if !crate::support::on_postgres() {
+        assert_eq!(world.one("PRAGMA integrity_check").await, "ok");
+        assert_eq!(world.rows("PRAGMA foreign_key_check").await, [""; 0]);
+    }
 }
 
 /// S1.6 for news: an old report of a state, an identity or an owner that comes again does not undo what came after it.

@@ -8,8 +8,8 @@ use crate::support::{HELLO, INSTANCE, Setup, World};
 
 const PHONE: &str = "971500000101";
 const OTHER: &str = "971500000102";
-const STATUS: &str = "SELECT status FROM messages WHERE direction = 'out'";
-const DUPLICATE: &str = "SELECT possible_duplicate FROM messages WHERE direction = 'out'";
+const STATUS: &str = "SELECT status FROM messages WHERE direction = 'out' ORDER BY id";
+const DUPLICATE: &str = "SELECT possible_duplicate FROM messages WHERE direction = 'out' ORDER BY id";
 /// Long enough that no window ends by itself.
 const LONG: [(&str, &str); 2] = [("BARID__SEND__RECONCILE", "10m"), ("BARID__SEND__RECONCILE_GREENAPI", "10m")];
 

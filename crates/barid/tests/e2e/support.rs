@@ -15,7 +15,7 @@ use simulator::{
     Accepted, Backoff, GreenInstance, MetaNumber, Provider, Simulator, SimulatorOptions, StatusPlan, WebhookTargets,
 };
 use store::sql::{Row, Sql, Tx, Value as Cell};
-use store::{Op, SqliteOptions, Store};
+use store::{Op, PostgresOptions, SqliteOptions, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use types::clock::ShiftedClock;
@@ -56,7 +56,7 @@ const CONFIG: &str = r#"
 [server]
 listen = "127.0.0.1:1"
 [store]
-url = "sqlite:barid.db"
+url = "DATABASE"
 [jobs]
 runner_token = "RUNNER"
 cron_token = "CRON"
@@ -167,6 +167,12 @@ pub struct World {
     pub dir: TempDir,
     pub setup: Setup,
     app: Option<App>,
+    server: Option<testkit::postgres::Database>,
+}
+
+/// Which database the engine works on: `BARID_TEST_DATABASE=postgres` runs all of this on PostgreSQL.
+pub fn on_postgres() -> bool {
+    std::env::var("BARID_TEST_DATABASE").is_ok_and(|v| v == "postgres")
 }
 
 impl World {
@@ -197,6 +203,7 @@ impl World {
             dir: tempfile::tempdir().unwrap(),
             setup,
             app: None,
+            server: on_postgres().then(|| testkit::postgres::Database::fresh().unwrap()),
         };
         world.up().await;
         world
@@ -205,6 +212,7 @@ impl World {
     pub fn config(&self) -> Config {
         let text = format!("{CONFIG}{}", self.setup.more)
             .replace("SIM", &self.sim.base_url())
+            .replace("DATABASE", &self.server.as_ref().map_or_else(|| "sqlite:barid.db".to_owned(), |s| s.url()))
             .replace("RUNNER", RUNNER)
             .replace("CRON", CRON);
         let env = self.setup.env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
@@ -232,6 +240,7 @@ impl World {
         let metrics = recorder();
         let start = Start {
             no_worker: self.setup.no_worker,
+            own_clock: true,
             metrics: Some(Arc::new(move || metrics.render())),
             ..Start::default()
         };
@@ -320,7 +329,13 @@ impl World {
 
     /// Changes rows from outside, as an operator with an SQL shell does; how many.
     pub async fn change(&self, sql: &str) -> u64 {
-        let beside = Store::open_sqlite(&SqliteOptions::beside(self.database()), self.clock.clone()).await.unwrap();
+        let beside = match &self.server {
+            None => Store::open_sqlite(&SqliteOptions::beside(self.database()), self.clock.clone()).await.unwrap(),
+            Some(server) => {
+                let options = PostgresOptions { own_clock: true, ..PostgresOptions::beside(server.url()) };
+                Store::open_postgres(&options, self.clock.clone()).await.unwrap()
+            }
+        };
         let changed = beside.write(Change(statement(sql))).await.unwrap();
         beside.close().await;
         changed

@@ -4,8 +4,8 @@
 use crate::error::{Result, StoreError};
 use crate::sql::Tx;
 
-/// Every version's text, in dialect tokens. The first is number 1.
-const VERSIONS: &[&str] = &[include_str!("0001.sql")];
+/// Every version's number and text, in dialect tokens. Numbers grow; they need not be neighbours.
+const VERSIONS: &[(i64, &str)] = &[(1, include_str!("0001.sql")), (10, include_str!("0010.sql"))];
 
 sql! {
     MAKE = "migrations.make": "CREATE TABLE IF NOT EXISTS schema_version (version {int} NOT NULL, applied_at {int} NOT NULL)";
@@ -16,7 +16,16 @@ sql! {
 /// The version this binary wants.
 #[must_use]
 pub fn wanted() -> i64 {
-    i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX)
+    VERSIONS.last().map_or(0, |(number, _)| *number)
+}
+
+/// The version that follows `found`, if there is one.
+///
+/// # Errors
+/// [`StoreError::Unusable`] when `found` is newer than this binary.
+pub(crate) fn after(found: i64) -> Result<Option<(i64, &'static str)>> {
+    refuse_newer(found)?;
+    Ok(VERSIONS.iter().copied().find(|(number, _)| *number > found))
 }
 
 fn refuse_newer(found: i64) -> Result<()> {
@@ -33,17 +42,21 @@ fn refuse_newer(found: i64) -> Result<()> {
 pub(crate) fn step(tx: &mut dyn Tx, run: &mut dyn FnMut(&str) -> Result<()>) -> Result<bool> {
     tx.execute(&MAKE, &[])?;
     let found = tx.number(&CURRENT, &[])?;
-    refuse_newer(found)?;
-    let Some(text) = usize::try_from(found).ok().and_then(|n| VERSIONS.get(n)) else { return Ok(false) };
+    let Some((version, text)) = after(found)? else { return Ok(false) };
     run(&tx.dialect().render(text))?;
     let now = tx.now();
-    tx.execute(&RECORD, params![found + 1, now])?;
+    tx.execute(&RECORD, params![version, now])?;
     Ok(true)
 }
 
 /// Refuses a database whose schema is not this binary's (for commands that only read).
 pub(crate) fn check(tx: &mut dyn Tx) -> Result<()> {
     let found = tx.number(&CURRENT, &[]).unwrap_or(0);
+    refuse_other(found)
+}
+
+/// Refuses a schema version that is not this binary's.
+pub(crate) fn refuse_other(found: i64) -> Result<()> {
     refuse_newer(found)?;
     if found < wanted() {
         return Err(StoreError::Unusable(format!(

@@ -3,6 +3,7 @@
 //! - `conformance/`: what every database must do, one file for each table or matter; ends with the roll call of statements
 //! - `model.rs`: random lives of conversations, judged by the invariants
 //! - `sqlite/`: what only the embedded file can do wrong: locks, full disks, killed processes, power cuts
+//! - `postgres/`: what only a server of many nodes can do wrong
 //! - `support.rs`, `fixtures.rs`: a database to test on, and the values that are put in
 
 #[cfg(test)]
@@ -14,5 +15,7 @@ mod conformance;
 mod fixtures;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod sqlite;

@@ -349,8 +349,8 @@ fn pick<T>(from: &[T], which: u8) -> Option<usize> {
     usize::from(which).checked_rem(from.len())
 }
 
-async fn live(actions: &[Action]) -> Result<(), TestCaseError> {
-    let db = Db::open(Backend::Sqlite).await;
+async fn live(backend: Backend, actions: &[Action]) -> Result<(), TestCaseError> {
+    let db = Db::open(backend).await;
     let mut life = Life {
         db: &db,
         heard: BTreeSet::new(),
@@ -374,9 +374,12 @@ async fn live(actions: &[Action]) -> Result<(), TestCaseError> {
 fn every_life_ends_within_the_invariants() {
     let runtime = runtime();
     let asked = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 48 };
-    let config = ProptestConfig { cases, failure_persistence: None, ..asked };
-    proptest!(config, |(actions in proptest::collection::vec(action(), 1..90))| {
-        runtime.block_on(live(&actions))?;
-    });
+    for backend in Backend::available() {
+        let usual = if backend == Backend::Sqlite { 48 } else { 16 };
+        let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { usual };
+        let config = ProptestConfig { cases, failure_persistence: None, ..asked.clone() };
+        proptest!(config, |(actions in proptest::collection::vec(action(), 1..90))| {
+            runtime.block_on(live(backend, &actions))?;
+        });
+    }
 }

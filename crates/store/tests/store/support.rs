@@ -13,7 +13,9 @@ use store::jobs::{After, FailTurn, Finish, FinishTurn, Reply};
 use store::leases::Claim;
 use store::outbox::{RecordAttempt, Recorded};
 use store::sql::{Dialect, Param, Row, Sql, Tx, Value};
-use store::{Claimed, Deliver, Door, Lease, Next, Op, Policy, Result, SqliteOptions, Store, Turn, Work};
+use store::{
+    Claimed, Deliver, Door, Lease, Next, Op, Policy, PostgresOptions, Result, SqliteOptions, Store, Turn, Work,
+};
 use types::clock::ShiftedClock;
 use types::inbound::Event;
 use types::outbound::Outcome;
@@ -24,23 +26,34 @@ use crate::fixtures::{item, message, say};
 /// When every test begins.
 pub const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
-/// The databases that the suite knows; PostgreSQL joins here.
+/// The databases that the suite knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     Sqlite,
+    Postgres,
 }
 
 impl Backend {
-    /// Those that this machine has.
+    /// Those that are tested: both, unless someone says that there is no PostgreSQL to be had (`BARID_TEST_POSTGRES=off`).
     pub fn available() -> Vec<Self> {
-        vec![Self::Sqlite]
+        if std::env::var(testkit::postgres::VARIABLE).is_ok_and(|v| v == "off") {
+            return vec![Self::Sqlite];
+        }
+        vec![Self::Sqlite, Self::Postgres]
     }
 
     pub const fn dialect(self) -> Dialect {
         match self {
             Self::Sqlite => Dialect::Sqlite,
+            Self::Postgres => Dialect::Postgres,
         }
     }
+}
+
+/// Where a test's rows are.
+enum Place {
+    File { path: PathBuf, _dir: tempfile::TempDir },
+    Server { _database: testkit::postgres::Database },
 }
 
 /// A case of the suite.
@@ -79,9 +92,7 @@ pub struct Db {
     pub meta: Door,
     pub green: Door,
     pub policy: Arc<Policy>,
-    backend: Backend,
-    path: PathBuf,
-    _dir: tempfile::TempDir,
+    place: Place,
 }
 
 /// The configuration's rows.
@@ -104,6 +115,12 @@ pub async fn open_file(path: &Path, clock: &Arc<ShiftedClock>) -> Result<Store> 
     Store::open_sqlite(&SqliteOptions::at(path), clock).await
 }
 
+/// Opens the database at `url` as a node that lives by `clock`.
+pub async fn open_server(url: &str, clock: &Arc<ShiftedClock>) -> Result<Store> {
+    let clock: SharedClock = Arc::clone(clock) as _;
+    Store::open_postgres(&PostgresOptions { own_clock: true, ..PostgresOptions::at(url) }, clock).await
+}
+
 /// The doors of the configured channels.
 pub async fn doors(store: &Store) -> (Door, Door) {
     let synced = store.write(Sync(seeds("first"))).await.unwrap().remove(0);
@@ -117,22 +134,36 @@ impl Db {
     }
 
     pub async fn with_policy(backend: Backend, policy: Policy) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("barid.db");
         let clock = Arc::new(ShiftedClock::still(START));
-        let store = match backend {
-            Backend::Sqlite => open_file(&path, &clock).await.unwrap(),
+        let (store, place) = match backend {
+            Backend::Sqlite => {
+                let dir = tempfile::tempdir().unwrap();
+                let path = dir.path().join("barid.db");
+                (open_file(&path, &clock).await.unwrap(), Place::File { path, _dir: dir })
+            }
+            Backend::Postgres => {
+                let database = testkit::postgres::Database::fresh().unwrap();
+                (open_server(&database.url(), &clock).await.unwrap(), Place::Server { _database: database })
+            }
         };
         let (meta, green) = doors(&store).await;
-        Self { store, clock, meta, green, policy: Arc::new(policy), backend, path, _dir: dir }
+        Self { store, clock, meta, green, policy: Arc::new(policy), place }
     }
 
     /// Closes it and has the database judge itself.
     pub async fn end(self) {
-        let Self { store, backend, path, _dir, .. } = self;
+        let Self { store, place, .. } = self;
         store.close().await;
-        match backend {
-            Backend::Sqlite => assert_whole(&path),
+        if let Place::File { path, .. } = &place {
+            assert_whole(path);
+        }
+    }
+
+    /// `text` as this database gives it back: PostgreSQL has no NUL in texts, and keeps its picture.
+    pub fn kept(&self, text: &str) -> String {
+        match self.place {
+            Place::File { .. } => text.to_owned(),
+            Place::Server { .. } => text.replace('\0', "\u{2400}"),
         }
     }
 

@@ -294,12 +294,15 @@ async fn one_life(db: &Db, n: usize, steps: &[Step]) -> Result<(), TestCaseError
 #[test]
 fn statuses_in_any_order_never_move_a_message_back() {
     let runtime = runtime();
-    let db = runtime.block_on(Db::open(Backend::Sqlite));
-    let count = std::cell::Cell::new(0);
-    let config = ProptestConfig { failure_persistence: None, cases: 96, ..ProptestConfig::default() };
-    proptest!(config, |(steps in proptest::collection::vec(step(), 1..10))| {
-        count.set(count.get() + 1);
-        runtime.block_on(one_life(&db, count.get(), &steps))?;
-    });
-    runtime.block_on(db.end());
+    for backend in Backend::available() {
+        let db = runtime.block_on(Db::open(backend));
+        let count = std::cell::Cell::new(0);
+        let cases = if backend == Backend::Sqlite { 96 } else { 32 };
+        let config = ProptestConfig { failure_persistence: None, cases, ..ProptestConfig::default() };
+        proptest!(config, |(steps in proptest::collection::vec(step(), 1..10))| {
+            count.set(count.get() + 1);
+            runtime.block_on(one_life(&db, count.get(), &steps))?;
+        });
+        runtime.block_on(db.end());
+    }
 }
