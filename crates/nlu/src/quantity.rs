@@ -129,7 +129,7 @@ fn counted_word(word: &str) -> Option<u32> {
     });
     // The feminine dual is unmistakable, but for times and rooms.
     let feminine = word.ends_with("تين")
-        && word.chars().count() >= 6
+        && word.chars().count() >= 5
         && !word.starts_with("ال")
         && !["مرتين", "سنتين", "ساعتين", "دقيقتين", "غرفتين", "ثانيتين", "ليلتين", "شقتين"]
             .iter()
