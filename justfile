@@ -29,6 +29,10 @@ tidy:
 bench *args:
     cargo run --release --package barid-bench -- {{ args }}
 
+# How well and how fast messages are understood (docs/understanding.md).
+understanding *args:
+    cargo run --release --package barid-nlu --example figures -- {{ args }}
+
 # Licences, bans and sources of every dependency.
 deny:
     cargo deny check bans licenses sources

@@ -7,9 +7,9 @@ use types::inbound::{Content, MediaKind};
 use crate::EngineError;
 use crate::flow::{Flow, Question, Wording, fill};
 use crate::guard::Screen;
-use crate::language::Language;
-use crate::turn::{Decision, Handover, Memory, Reply, Stage, Suppression, TenantBrain, Turn};
-use crate::understand::{Background, Intent, Reader, Slot, Understanding};
+use crate::turn::{Decision, Handover, Memory, Reply, Stage, TenantBrain, Turn};
+use nlu::Language;
+use nlu::{Background, Intent, Reader, Slot, Suppression, Understanding};
 
 /// A question is asked at most this many times; then a person is called (S3.1: again at most twice).
 const MOST_ASKED: u8 = 3;
@@ -153,12 +153,13 @@ impl Work<'_> {
     /// Takes what the message says of the person. Returns whether anything is new.
     fn learn(&mut self, seen: &Understanding, read: &Read<'_>) -> bool {
         let before = self.fields.len();
-        for slot in [Slot::Service, Slot::Name, Slot::Nationality, Slot::Email, Slot::Phone, Slot::Time] {
+        for slot in [Slot::Service, Slot::Name, Slot::Nationality, Slot::Email, Slot::Phone, Slot::Time, Slot::Quantity]
+        {
             let Some(entity) = seen.entities.get(slot) else { continue };
             let known = self.memory.known.get(slot.as_str());
-            let same = known.is_some_and(|k| crate::text::fold(k) == crate::text::fold(&entity.value));
+            let same = known.is_some_and(|k| nlu::fold(k) == nlu::fold(&entity.value));
             // What is known gives way only to plain words about it; a wish stands until the flow is done.
-            let replaces = slot == Slot::Time || entity.explicit && slot != Slot::Service;
+            let replaces = matches!(slot, Slot::Time | Slot::Quantity) || entity.explicit && slot != Slot::Service;
             if same || known.is_some() && !replaces {
                 continue;
             }
@@ -315,7 +316,7 @@ impl Work<'_> {
     fn append_wish(&mut self, seen: &Understanding) {
         let Some(wish) = seen.entities.service.as_ref().filter(|e| e.explicit) else { return };
         let Some(known) = self.memory.known.get("service") else { return };
-        let (have, new) = (crate::text::fold(known), crate::text::fold(&wish.value));
+        let (have, new) = (nlu::fold(known), nlu::fold(&wish.value));
         let asks = matches!(seen.intent, Intent::OrderRequest | Intent::PricingInquiry);
         if asks && !have.contains(&new) && known.chars().count() < 200 {
             self.set("service", format!("{known}; {}", wish.value));

@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::text::fold;
-use crate::understand::stem;
+use nlu::fold;
+use nlu::stem;
 
 /// A text without lists of services.
 #[derive(Clone, Debug, PartialEq, Eq)]

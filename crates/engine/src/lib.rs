@@ -1,19 +1,17 @@
 //! The engine decides what to answer. Values in, values out: it knows no database and no network.
 //!
 //! - [`turn`]: [`Turn`] in, [`Decision`] out, and the [`Memory`] between
-//! - [`understand`]: what a message means (intent, entities, STOP)
+//! - [`understand`]: what a message means (intent, entities, STOP): the crate `nlu`
 //! - [`flow`]: a conversation's course as data (S3.1)
 //! - `decide`: from both to a reply
+//! - [`experiment`]: who gets which variant, and what the results say (S3.8)
 //! - [`guard()`]: no reply lists the services (S3.2)
-//! - `language`, `text`: which language a message speaks; folding and tokens
 
 mod decide;
+pub mod experiment;
 pub mod flow;
 mod guard;
-mod language;
-mod text;
 pub mod turn;
-pub mod understand;
 
 use std::collections::HashMap;
 
@@ -21,19 +19,16 @@ use types::TenantId;
 
 pub use flow::{Flow, FlowError};
 pub use guard::{Guarded, guard};
-pub use language::Language;
-pub use turn::{Decision, Handover, Memory, Reply, Suppression, TenantBrain, Turn};
-pub use understand::{Intent, Slot, Understanding};
+pub use nlu as understand;
+pub use nlu::{Intent, Language, Slot, Suppression, Understanding};
+pub use turn::{Decision, Handover, Memory, Reply, TenantBrain, Turn};
 
 /// The engine cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// A built-in word list is broken.
-    #[error("the built-in word lists cannot be read: {0}")]
-    Lexicon(String),
-    /// A tenant's phone region is no country.
-    #[error("{0:?} is no country: write the ISO code of the region of phone numbers, for example AE")]
-    Region(String),
+    /// A word list is broken, or a tenant's phone region is no country.
+    #[error(transparent)]
+    Nlu(#[from] nlu::NluError),
     /// Two tenants share an id.
     #[error("tenant {0} is given twice: each id may stand once")]
     TenantTwice(TenantId),
@@ -42,7 +37,7 @@ pub enum EngineError {
 /// Decides. Made once, then shared: all its methods take `&self`.
 #[derive(Debug)]
 pub struct Engine {
-    reader: understand::Reader,
+    reader: nlu::Reader,
     brains: HashMap<TenantId, decide::Brain>,
 }
 
@@ -52,7 +47,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when a tenant's region is no country or an id stands twice.
     pub fn new(tenants: Vec<TenantBrain>) -> Result<Self, EngineError> {
-        let reader = understand::Reader::new()?;
+        let reader = nlu::Reader::new()?;
         let mut brains = HashMap::with_capacity(tenants.len());
         for tenant in tenants {
             let id = tenant.id;

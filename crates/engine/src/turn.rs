@@ -7,8 +7,8 @@ use types::inbound::Content;
 use types::{TenantId, Timestamp};
 
 use crate::flow::Flow;
-use crate::language::Language;
-use crate::understand::Intent;
+use nlu::Intent;
+use nlu::{Language, Suppression};
 
 /// What the engine needs to know of a tenant.
 #[derive(Clone, Debug)]
@@ -124,15 +124,6 @@ pub struct Handover {
     pub reason: String,
 }
 
-/// The person changes whether they may be written to (S3.10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suppression {
-    /// STOP.
-    OptOut,
-    /// START.
-    OptIn,
-}
-
 /// What to do about a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -140,7 +131,7 @@ pub struct Decision {
     pub reply: Option<Reply>,
     /// What the conversation knows now.
     pub memory: Memory,
-    /// What was learnt or changed: `service`, `name`, `nationality`, `nationality_iso`, `email`, `phone` (E.164), `time`, and the keys of
+    /// What was learnt or changed: `service`, `name`, `nationality`, `nationality_iso`, `email`, `phone` (E.164), `time`, `quantity`, and the keys of
     /// the flow's own text questions.
     pub fields: BTreeMap<String, String>,
     /// What the person wants.

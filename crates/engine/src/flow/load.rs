@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Flow, PLACES, Question, Texts, Wish, Wording};
-use crate::understand::{Intent, Slot};
+use nlu::{Intent, Slot};
 
 /// A flow file that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,8 @@ mod load;
 
 use std::collections::BTreeMap;
 
-use crate::language::Language;
-use crate::understand::{Intent, Slot};
+use nlu::Language;
+use nlu::{Intent, Slot};
 
 pub use load::FlowError;
 
@@ -128,8 +128,8 @@ impl Flow {
 }
 
 /// The places that a text may have.
-pub(crate) const PLACES: [&str; 8] =
-    ["assistant", "business", "name", "service", "nationality", "email", "phone", "time"];
+pub(crate) const PLACES: [&str; 9] =
+    ["assistant", "business", "name", "service", "nationality", "email", "phone", "time", "quantity"];
 
 /// Fills `{places}`; what stands in `[brackets]` is left out when a place in it has no value. A place without a value outside brackets
 /// becomes nothing.

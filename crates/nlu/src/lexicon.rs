@@ -4,11 +4,12 @@
 //! intent reach 43 % on lead messages where a curated lexicon reaches 87 % (NLU.md, B), hence the lists.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use crate::EngineError;
+use crate::NluError;
 use crate::text::{Kind, Text, fold, is_arabic, one_slip};
 
 macro_rules! concepts {
@@ -38,7 +39,7 @@ concepts! {
     TimeDay = "time_day", Weekday = "weekday", TimePart = "time_part", TimeNow = "time_now", Busy = "busy", TimeAny = "time_any",
     TimeMod = "time_mod", Clock = "clock", Meridiem = "meridiem", TimePrep = "time_prep", TimeAfter = "time_after",
     TimeGlue = "time_glue", TimeUnit = "time_unit", TimePast = "time_past", Month = "month", NumberWord = "number_word",
-    NotClock = "not_clock", English = "english", Arabic = "arabic", Arabizi = "arabizi", Given = "given",
+    NotClock = "not_clock", CountNoun = "count_noun", CountLabel = "count_label", SizeLabel = "size_label", NotCount = "not_count", English = "english", Arabic = "arabic", Arabizi = "arabizi", Given = "given",
 }
 
 /// A set of concepts.
@@ -68,6 +69,10 @@ pub(crate) const NO_NAME: u64 = {
         C::TimeMod,
         C::PersonNoun,
         C::SubjectCue,
+        C::CountNoun,
+        C::CountLabel,
+        C::SizeLabel,
+        C::NotCount,
     ])
 };
 
@@ -108,13 +113,16 @@ struct Meaning {
 /// All words, compiled. Built once per engine, shared by all tenants.
 pub(crate) struct Lexicon {
     automaton: AhoCorasick,
-    meanings: Vec<Meaning>,
+    meanings: Box<[Meaning]>,
     /// Byte length of the pattern without its border spaces, whether it is Arabic, whether any ending may follow.
-    shapes: Vec<(usize, bool, bool)>,
-    vocabulary: HashSet<String>,
-    /// Words to which a misspelt one may be mended, by themselves and by each of their forms with one letter left out.
-    slips: HashMap<String, Vec<u32>>,
-    mends: Vec<String>,
+    shapes: Box<[(u16, bool, bool)]>,
+    /// The hashes of all words, sorted: an eighth of what the words themselves would take.
+    vocabulary: Box<[u64]>,
+    /// Words to which a misspelt one may be mended, by the hash of themselves and of each of their forms with one letter left out; sorted.
+    slips: Box<[(u32, u16)]>,
+    /// Those words, one after the other, and where each ends.
+    mends: Box<str>,
+    ends: Box<[u32]>,
 }
 
 impl std::fmt::Debug for Lexicon {
@@ -181,16 +189,16 @@ impl Reading<'_> {
 
 impl Lexicon {
     /// Reads the lists and builds the automaton.
-    pub(crate) fn new() -> Result<Self, EngineError> {
+    pub(crate) fn new() -> Result<Self, NluError> {
         let mut patterns: HashMap<String, Meaning> = HashMap::new();
         let mut vocabulary = HashSet::new();
         let mut mends = Vec::new();
-        for source in [include_str!("lexicon.toml"), include_str!("words.toml")] {
+        for source in [include_str!("../data/lexicon.toml"), include_str!("../data/words.toml")] {
             let lists: BTreeMap<String, String> =
-                toml::from_str(source).map_err(|e| EngineError::Lexicon(e.to_string()))?;
+                toml::from_str(source).map_err(|e| NluError::Lexicon(e.to_string()))?;
             for (key, list) in &lists {
                 let concept =
-                    Concept::named(key).ok_or_else(|| EngineError::Lexicon(format!("no concept is called {key}")))?;
+                    Concept::named(key).ok_or_else(|| NluError::Lexicon(format!("no concept is called {key}")))?;
                 for phrase in list.split([',', '\n']).map(str::trim).filter(|p| !p.is_empty()) {
                     let folded = note_words(
                         phrase,
@@ -202,7 +210,7 @@ impl Lexicon {
                 }
             }
         }
-        for (phrase, nation) in nation_phrases(include_str!("nations.txt"))? {
+        for (phrase, nation) in nation_phrases(include_str!("../data/nations.txt"))? {
             let folded = note_words(&phrase, true, &mut vocabulary, &mut mends);
             let meaning = patterns.entry(pattern(&folded, false)).or_default();
             // The first line that claims a word keeps it.
@@ -215,23 +223,50 @@ impl Lexicon {
         patterns: HashMap<String, Meaning>,
         vocabulary: HashSet<String>,
         mut mends: Vec<String>,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<Self, NluError> {
         let mut sorted: Vec<(String, Meaning)> = patterns.into_iter().collect();
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(sorted.iter().map(|(p, _)| p))
-            .map_err(|e| EngineError::Lexicon(e.to_string()))?;
-        let shapes = sorted.iter().map(|(p, _)| (p.trim().len(), !p.starts_with(' '), !p.ends_with(' '))).collect();
+            .map_err(|e| NluError::Lexicon(e.to_string()))?;
+        let shapes = sorted
+            .iter()
+            .map(|(p, _)| (u16::try_from(p.trim().len()).unwrap_or(u16::MAX), !p.starts_with(' '), !p.ends_with(' ')))
+            .collect();
         mends.sort();
         mends.dedup();
-        let mut slips: HashMap<String, Vec<u32>> = HashMap::new();
-        for (i, word) in (0_u32..).zip(&mends) {
-            slips.entry(word.clone()).or_default().push(i);
-            for_each_shortened(word, &mut |s| slips.entry(s.to_owned()).or_default().push(i));
+        let mut slips: Vec<(u32, u16)> = Vec::new();
+        for (i, word) in (0_u16..).zip(&mends) {
+            slips.push((short_hash(word), i));
+            for_each_shortened(word, &mut |s| slips.push((short_hash(s), i)));
         }
-        let meanings = sorted.into_iter().map(|(_, m)| m).collect();
-        Ok(Self { automaton, meanings, shapes, vocabulary, slips, mends })
+        slips.sort_unstable();
+        slips.dedup();
+        let mut vocabulary: Vec<u64> = vocabulary.iter().map(|w| hash(w)).collect();
+        vocabulary.sort_unstable();
+        let ends = mends.iter().scan(0_usize, |at, w| {
+            *at += w.len();
+            u32::try_from(*at).ok()
+        });
+        Ok(Self {
+            automaton,
+            meanings: sorted.into_iter().map(|(_, m)| m).collect(),
+            shapes,
+            vocabulary: vocabulary.into(),
+            slips: slips.into(),
+            ends: ends.collect(),
+            mends: mends.concat().into(),
+        })
+    }
+
+    /// The word of that number to which others may be mended.
+    fn mended(&self, i: u16) -> &str {
+        let at = usize::from(i);
+        let start = at.checked_sub(1).and_then(|b| self.ends.get(b)).map_or(0, |e| *e as usize);
+        let end = self.ends.get(at).map_or(start, |e| *e as usize);
+        &self.mends[start..end]
     }
 
     /// Reads a text; `opaque` are the places of addresses and numbers (sorted, apart).
@@ -242,6 +277,7 @@ impl Lexicon {
         for found in self.automaton.find_overlapping_iter(&text.folded) {
             let id = found.pattern().as_usize();
             let (length, arabic, open) = self.shapes[id];
+            let length = usize::from(length);
             let start = if arabic { found.start() } else { found.start() + 1 };
             let (from, last) = (text.token_at(start + 1), text.token_at(start + length));
             let prefix = &text.folded[text.fold_start(from).min(start)..start];
@@ -261,17 +297,15 @@ impl Lexicon {
     /// The word that was meant, when exactly this one is unknown and one slip away from a known one. Short words are left alone: too
     /// many of them are one slip apart.
     fn mend(&self, word: &str) -> Option<&str> {
-        if word.len() < 5
-            || word.len() > 24
-            || !word.bytes().all(|b| b.is_ascii_lowercase())
-            || self.vocabulary.contains(word)
-        {
+        if word.len() < 5 || word.len() > 24 || !word.bytes().all(|b| b.is_ascii_lowercase()) || self.knows(word) {
             return None;
         }
-        let mut best: Option<u32> = None;
+        let mut best: Option<u16> = None;
         let mut consider = |shortened: &str| {
-            for &i in self.slips.get(shortened).map_or(&[][..], Vec::as_slice) {
-                let candidate = self.mends[i as usize].as_str();
+            let wanted = short_hash(shortened);
+            let from = self.slips.partition_point(|s| s.0 < wanted);
+            for &(_, i) in self.slips[from..].iter().take_while(|s| s.0 == wanted) {
+                let candidate = self.mended(i);
                 if best.is_none() && candidate.as_bytes()[0] == word.as_bytes()[0] && one_slip(word, candidate) {
                     best = Some(i);
                 }
@@ -279,13 +313,35 @@ impl Lexicon {
         };
         consider(word);
         for_each_shortened(word, &mut consider);
-        best.map(|i| self.mends[i as usize].as_str())
+        best.map(|i| self.mended(i))
+    }
+
+    /// What it takes in memory, bytes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.automaton.memory_usage()
+            + size_of_val(&*self.meanings)
+            + size_of_val(&*self.shapes)
+            + size_of_val(&*self.vocabulary)
+            + size_of_val(&*self.slips)
+            + self.mends.len()
+            + size_of_val(&*self.ends)
     }
 
     /// Whether the folded word is on any list.
     pub(crate) fn knows(&self, word: &str) -> bool {
-        self.vocabulary.contains(word)
+        self.vocabulary.binary_search(&hash(word)).is_ok()
     }
+}
+
+fn hash(word: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    word.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Two words may share one; whoever looks compares the words.
+fn short_hash(word: &str) -> u32 {
+    (hash(word) >> 32) as u32
 }
 
 /// Folds a phrase word by word as a text is folded, remembers its words, and says which may be mended to.
@@ -329,15 +385,15 @@ fn for_each_shortened(word: &str, f: &mut impl FnMut(&str)) {
 }
 
 /// Every phrase that names a nation, with the derived forms.
-fn nation_phrases(source: &str) -> Result<Vec<(String, Nation)>, EngineError> {
+fn nation_phrases(source: &str) -> Result<Vec<(String, Nation)>, NluError> {
     let mut out = Vec::new();
     for line in source.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#')) {
         let cells: Vec<&str> = line.split('|').collect();
         let [iso, names, demonyms, arabic_names, arabic_demonyms, latin] = cells[..] else {
-            return Err(EngineError::Lexicon(format!("nations.txt: {line:?} has not six cells")));
+            return Err(NluError::Lexicon(format!("nations.txt: {line:?} has not six cells")));
         };
         let iso = <[u8; 2]>::try_from(iso.as_bytes())
-            .map_err(|_| EngineError::Lexicon(format!("nations.txt: {iso:?} is no code")))?;
+            .map_err(|_| NluError::Lexicon(format!("nations.txt: {iso:?} is no code")))?;
         let cells = [(names, false), (demonyms, true), (arabic_names, false), (arabic_demonyms, true), (latin, true)];
         for (cell, demonym) in cells {
             for word in cell.split(',').map(str::trim).filter(|w| !w.is_empty()) {

@@ -286,7 +286,7 @@ fn plain_mark(c: char) -> char {
 }
 
 /// Folds one word or phrase; see the head of this file.
-pub(crate) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     fold_into(text, &mut out);
     out

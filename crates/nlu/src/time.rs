@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::lexicon::{Concept, Reading, WHEN, set};
+use crate::lexicon::{Concept, Reading, WHEN, set};
 use crate::text::Kind;
 
 /// What a token can be in an expression of time.
@@ -22,7 +22,7 @@ enum Role {
 }
 
 /// The time of a message; the longest expression wins.
-pub(super) fn read(reading: &Reading<'_>, asked: bool) -> Option<Range<usize>> {
+pub(crate) fn read(reading: &Reading<'_>, asked: bool) -> Option<Range<usize>> {
     let roles: Vec<Role> = (0..reading.text.len()).map(|i| role(reading, i, asked)).collect();
     let mut best: Option<(usize, Range<usize>)> = None;
     let mut at = 0;

@@ -3,19 +3,19 @@
 
 use std::ops::Range;
 
-use super::lexicon::{Concept, NO_NAME, Reading, set};
-use super::nationality;
+use crate::lexicon::{Concept, NO_NAME, Reading, set};
+use crate::nationality;
 use crate::text::{Kind, fold};
 
 /// A name found.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Where.
-    pub(super) tokens: Range<usize>,
+    pub(crate) tokens: Range<usize>,
     /// The name, with capitals where the person wrote none.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// Whether a cue introduced it.
-    pub(super) explicit: bool,
+    pub(crate) explicit: bool,
 }
 
 /// How much the place of a word says for its being a name.
@@ -44,7 +44,7 @@ const SOFT: u64 = set(&[
 ]);
 
 /// The name in a message.
-pub(super) fn read(
+pub(crate) fn read(
     reading: &Reading<'_>,
     nation: Option<&nationality::Found>,
     asked: bool,

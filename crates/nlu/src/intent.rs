@@ -1,15 +1,15 @@
-//! Which of the built-in intents a message has: weighed concepts of the lexicon. Precise enough for the flow, and the floor under any
-//! trained classifier that takes this place.
+//! Which of the built-in intents a message has by rule: weighed concepts of the lexicon. The trained classifier (`builtin`) listens to it
+//! as to one sign among others.
 
-use super::lexicon::{Concept, Reading, set};
-use super::{Entities, Intent};
+use crate::lexicon::{Concept, Reading, set};
+use crate::meaning::{Entities, Intent};
 use crate::text::Kind;
 
 /// Below this the intent is UNKNOWN (S3.3).
 const FLOOR: f32 = 0.4;
 
 /// The intent and how sure it is, 0 to 1.
-pub(super) fn read(reading: &Reading<'_>, entities: &Entities) -> (Intent, f32) {
+pub(crate) fn read(reading: &Reading<'_>, entities: &Entities) -> (Intent, f32) {
     if reading.has(set(&[Concept::Injection])) || is_small_talk(reading) {
         return (Intent::Unknown, 0.9);
     }
@@ -45,7 +45,7 @@ fn scores(reading: &Reading<'_>, entities: &Entities) -> [f32; 6] {
 }
 
 /// Only a greeting, thanks, yes, no, or emoji.
-pub(super) fn is_small_talk(reading: &Reading<'_>) -> bool {
+pub(crate) fn is_small_talk(reading: &Reading<'_>) -> bool {
     let light = set(&[Concept::Greet, Concept::Thanks, Concept::Yes, Concept::No, Concept::Polite]);
     (0..reading.text.len()).all(|i| match reading.text.kind(i) {
         Kind::Word => {

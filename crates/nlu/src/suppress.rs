@@ -1,12 +1,12 @@
 //! STOP and START, in English, Arabic and Arabic in Latin letters (S3.10).
 
-use super::lexicon::{Concept, Reading, set};
 use crate::Suppression;
+use crate::lexicon::{Concept, Reading, set};
 use crate::text::Kind;
 
 /// What the message says about being written to. Single words count only when nothing else is said: "stop" opts out,
 /// "stop the renewal" does not; and a message that says how to be reached instead ("don't text, call me") is no opt-out.
-pub(super) fn read(reading: &Reading<'_>) -> Option<Suppression> {
+pub(crate) fn read(reading: &Reading<'_>) -> Option<Suppression> {
     let words = (0..reading.text.len()).filter(|&i| matches!(reading.text.kind(i), Kind::Word | Kind::Number));
     let padding = set(&[Concept::Polite, Concept::Thanks, Concept::Greet]);
     let said: Vec<usize> = words

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lexicon::{Concept, Lexicon, Reading, set};
 use crate::text::Kind;
-use crate::understand::lexicon::{Concept, Lexicon, Reading, set};
 
 /// A language of replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

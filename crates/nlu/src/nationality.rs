@@ -5,22 +5,22 @@
 
 use std::ops::Range;
 
-use super::lexicon::{Concept, Hit, Reading, set};
+use crate::lexicon::{Concept, Hit, Reading, set};
 use crate::text::Kind;
 
 /// A nationality found.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Where.
-    pub(super) tokens: Range<usize>,
+    pub(crate) tokens: Range<usize>,
     /// ISO 3166 alpha-2.
-    pub(super) iso: [u8; 2],
+    pub(crate) iso: [u8; 2],
     /// Whether the person said it in so many words.
-    pub(super) explicit: bool,
+    pub(crate) explicit: bool,
 }
 
 /// The nationality of a message.
-pub(super) fn read(reading: &Reading<'_>, asked: bool) -> Option<Found> {
+pub(crate) fn read(reading: &Reading<'_>, asked: bool) -> Option<Found> {
     let mut best: Option<(u8, Found)> = None;
     for hit in longest(reading) {
         let Some(score) = score(reading, &hit, asked) else { continue };

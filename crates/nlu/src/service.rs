@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::Busy;
-use super::lexicon::{Concept, Reading, WHEN, fold_phrase, set};
+use crate::lexicon::{Concept, Reading, WHEN, fold_phrase, set};
+use crate::read::Busy;
 use crate::text::{Kind, fold, is_arabic, one_slip};
 
 /// A wish found.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Where.
-    pub(super) tokens: Range<usize>,
+    pub(crate) tokens: Range<usize>,
     /// The tenant's name of the service, or the person's own words, cleaned.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// Whether the words themselves make it a wish, not only the question that was open.
-    pub(super) explicit: bool,
+    pub(crate) explicit: bool,
 }
 
 /// The tenant's services, indexed by the stems of their words.
@@ -29,7 +29,7 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     /// Each entry is a name with aliases after `|`; all of them are recognised, the first is the value.
-    pub(super) fn new(services: &[String]) -> Self {
+    pub(crate) fn new(services: &[String]) -> Self {
         let mut catalogue = Self::default();
         for entry in services {
             let mut parts = entry.split('|').map(str::trim).filter(|p| !p.is_empty());
@@ -151,7 +151,8 @@ fn is_filler(word: &str) -> bool {
 }
 
 /// The form in which a word of a service is compared: without the Arabic article and prefixes, without the English plural.
-pub(crate) fn stem(word: &str) -> String {
+#[must_use]
+pub fn stem(word: &str) -> String {
     if word.starts_with(is_arabic) {
         for prefix in ["وال", "بال", "ولل", "لل", "ال"] {
             if let Some(rest) = word.strip_prefix(prefix)
@@ -167,7 +168,7 @@ pub(crate) fn stem(word: &str) -> String {
 }
 
 /// The wish of a message.
-pub(super) fn read(reading: &Reading<'_>, catalogue: &Catalogue, busy: &Busy<'_>, asked: bool) -> Option<Found> {
+pub(crate) fn read(reading: &Reading<'_>, catalogue: &Catalogue, busy: &Busy<'_>, asked: bool) -> Option<Found> {
     if reading.has(set(&[Concept::OffTopic]))
         && !reading.has(set(&[Concept::ServiceHead]))
         && catalogue.phrases.is_empty()

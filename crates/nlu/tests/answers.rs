@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail loudly too")]
 
-use engine::understand::{Background, Reader};
-use engine::{Intent, Language, Slot, Suppression};
+use nlu::{Background, Reader};
+use nlu::{Intent, Language, Slot, Suppression};
 
 fn value(asked: Option<Slot>, slot: Slot, text: &str) -> Option<String> {
     thread_local!(static READER: Reader = Reader::new().unwrap());
@@ -439,4 +439,44 @@ mod anything {
             })?;
         }
     }
+}
+
+#[test]
+fn a_quantity_counts_things_and_persons_and_nothing_else() {
+    check(
+        None,
+        Slot::Quantity,
+        &[
+            ("please send me 6 bottles of honey", Some("6")),
+            ("we are seven people", Some("7")),
+            ("qty: 40", Some("40")),
+            ("two dozen cupcakes please", Some("24")),
+            ("I bought 3 shirts last week", Some("3")),
+            ("need 15pcs", Some("15")),
+            ("translation of twenty five pages", Some("25")),
+            ("1,500 flyers please", Some("1500")),
+            ("table for 8", Some("8")),
+            ("أبغى أربع علب عسل", Some("4")),
+            ("طاولة لشخصين", Some("2")),
+            ("نحتاج ٣٠ كرسي", Some("30")),
+            ("عدد ١٢", Some("12")),
+            ("خمسة وعشرين صفحة", Some("25")),
+            ("حبتين كيك", Some("2")),
+            ("abi talata burger", Some("3")),
+            ("a 2 bedroom flat", None),
+            ("iphone 14 in black", None),
+            ("I paid 300 dhs", None),
+            ("it costs $40", None),
+            ("waiting since 2 weeks", None),
+            ("call me at 5", None),
+            ("size 42", None),
+            ("مقاس ٤٢", None),
+            ("من شهرين", None),
+            ("بعد ساعتين", None),
+            ("my number is 0501234567", None),
+            ("I have one question", None),
+            ("50% discount", None),
+            ("on 12/3", None),
+        ],
+    );
 }
