@@ -44,6 +44,9 @@ enum Kind {
     Reads,
 }
 
+/// An operation with what it touches.
+type Scoped = (Box<dyn Task>, Touches);
+
 /// What became of a try.
 enum Verdict {
     Committed,
@@ -93,7 +96,7 @@ pub(super) async fn run(queue: Arc<Mutex<mpsc::Receiver<Box<dyn Task>>>>, shared
 impl Writer {
     /// Sorts a group into transactions and runs them.
     async fn all(&mut self, group: Vec<Box<dyn Task>>) {
-        let mut parts: BTreeMap<(Kind, Option<i64>, usize), Vec<(Box<dyn Task>, Touches)>> = BTreeMap::new();
+        let mut parts: BTreeMap<(Kind, Option<i64>, usize), Vec<Scoped>> = BTreeMap::new();
         for (n, task) in group.into_iter().enumerate() {
             let (kind, touches) = match (self.role, task.reach()) {
                 (Role::Reads, _) => (Kind::Reads, Touches::default()),
@@ -109,7 +112,7 @@ impl Writer {
         }
     }
 
-    async fn part(&mut self, part: Vec<(Box<dyn Task>, Touches)>, kind: Kind, tenant: Option<TenantId>) {
+    async fn part(&mut self, part: Vec<Scoped>, kind: Kind, tenant: Option<TenantId>) {
         let watch = Stopwatch::start();
         let size = part.len();
         let (mut tasks, touches): (Vec<_>, Vec<_>) = part.into_iter().map(|(task, t)| (Some(task), t)).unzip();
