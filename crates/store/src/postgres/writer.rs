@@ -177,12 +177,8 @@ impl Writer {
             Ok(false) => Verdict::Apart,
             Err(Failure::Conflict(why)) => Verdict::Again(why),
             Err(Failure::Forgotten(why)) => {
-                if self.shared.server.be_plain() {
-                    tracing::warn!(
-                        why,
-                        "prepared statements do not live here (PgBouncer before 1.21, or max_prepared_statements = 0): statements are sent whole, which is slower"
-                    );
-                }
+                // The next session knows.
+                self.be_plain(&why);
                 return Verdict::Again(why);
             }
             // The connection had died while it rested (the server was restarted), and no commit was asked for: once more on a new one.
@@ -198,6 +194,15 @@ impl Writer {
         verdict
     }
 
+    fn be_plain(&self, why: &str) {
+        if self.shared.server.be_plain() {
+            tracing::warn!(
+                why,
+                "prepared statements do not live here (PgBouncer before 1.21, or max_prepared_statements = 0): statements are sent whole, which is slower"
+            );
+        }
+    }
+
     /// The connection, made anew where it is lost.
     async fn session(&mut self) -> Result<Session, String> {
         if let Some(session) = self.session.take()
@@ -210,7 +215,12 @@ impl Writer {
         {
             return Err(why.clone());
         }
-        match open(&self.shared).await {
+        let mut opened = open(&self.shared).await;
+        if let Err(Failure::Forgotten(why)) = &opened {
+            self.be_plain(why);
+            opened = open(&self.shared).await;
+        }
+        match opened {
             Ok(session) => {
                 self.failed = None;
                 Ok(session)
