@@ -80,14 +80,14 @@ fn install() -> Result<()> {
         bail!("PostgreSQL is missing: {mend}");
     }
     say("PostgreSQL is missing: apt-get install postgresql");
-    let mut apt = |args: &[&str]| {
+    let apt = |args: &[&str]| {
         let ran =
             Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).status();
         ran.is_ok_and(|s| s.success())
     };
     let wanted = ["install", "-y", "--no-install-recommends", "postgresql"];
-    if !apt(&wanted) && !(apt(&["update"]) && apt(&wanted)) {
-        bail!("PostgreSQL could not be installed: {mend}");
+    if apt(&wanted) || apt(&["update"]) && apt(&wanted) {
+        return Ok(());
     }
-    Ok(())
+    bail!("PostgreSQL could not be installed: {mend}")
 }

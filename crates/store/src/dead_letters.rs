@@ -6,6 +6,7 @@ use types::{ConversationId, DeadLetterId, Fault, JobId, MessageId, Timestamp};
 
 use crate::error::{Result, StoreError};
 use crate::policy::Policy;
+use crate::reach::Reach;
 use crate::sql::{Op, Tx};
 use crate::{leases, notifications};
 
@@ -110,6 +111,10 @@ pub struct RedriveDue {
 impl Op for RedriveDue {
     const NAME: &'static str = "dead_letters.redrive_due";
     type Out = u32;
+
+    fn reach(&self) -> Reach {
+        Reach::Finds
+    }
 
     fn run(&self, tx: &mut dyn Tx) -> Result<u32> {
         let now = tx.now();

@@ -250,6 +250,74 @@ impl Drop for Database {
     }
 }
 
+/// A PgBouncer that pools transactions, before the cluster at some address: each transaction may meet another connection. It ends when dropped.
+#[derive(Debug)]
+pub struct Pool {
+    process: Child,
+    port: u16,
+    directory: PathBuf,
+}
+
+impl Pool {
+    /// Starts one with `size` connections; `None` where PgBouncer is not installed.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn start(cluster: &str, size: u32) -> anyhow::Result<Option<Self>> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let places = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+        let Some(program) = places.map(|p| p.join("pgbouncer")).find(|p| p.is_file()) else { return Ok(None) };
+        let server = cluster.rsplit(':').next().context("no port")?.to_owned();
+        let directory = tempfile::Builder::new().prefix("barid-pgbouncer-").tempdir()?.keep();
+        let user = another_user();
+        if let Some((uid, gid)) = user {
+            chown(&directory, Some(uid), Some(gid))?;
+        }
+        let port = crate::free_port()?;
+        let settings = directory.join("pgbouncer.ini");
+        std::fs::write(
+            &settings,
+            format!(
+                "[databases]\n* = host=127.0.0.1 port={server} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+                 unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = {size}\n"
+            ),
+        )?;
+        std::fs::set_permissions(&settings, std::fs::Permissions::from_mode(0o644))?;
+        let process = as_user(user, program)
+            .arg("-q")
+            .arg(&settings)
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("pgbouncer did not start")?;
+        let pool = Self { process, port, directory };
+        let watch = Stopwatch::start();
+        while psql(&format!("{}/postgres", pool.url()), "SELECT 1").is_err() {
+            if watch.elapsed() > PATIENCE {
+                bail!("pgbouncer does not answer");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Some(pool))
+    }
+
+    /// Its address, without a database.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
 /// Runs SQL by the tool of that name.
 ///
 /// # Errors

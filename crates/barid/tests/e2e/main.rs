@@ -6,8 +6,11 @@
 //! - `talk`, `people`: conversations, and people who take part in them (S1.8, S3)
 //! - `sending`, `doubt`, `receipts`: what goes out, what may have gone out, and what became of it (S4)
 //! - `jobs`, `letters`, `drain`: the queue (S2)
+//! - `away`: a database that is away for a while (S1.5, S8.2)
 //! - `seeing`, `tenants`: health, metrics, logs (S6); two tenants side by side (S7.1)
 
+#[cfg(test)]
+mod away;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]

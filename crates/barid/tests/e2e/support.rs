@@ -120,12 +120,14 @@ pub struct Setup {
     pub statuses: StatusPlan,
     /// The engine only takes webhooks.
     pub no_worker: bool,
+    /// On a PostgreSQL of this world's own, which can be stopped.
+    pub own_server: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let statuses = StatusPlan { delay: Duration::from_millis(2), ..StatusPlan::default() };
-        Self { env: Vec::new(), more: "", statuses, no_worker: false }
+        Self { env: Vec::new(), more: "", statuses, no_worker: false, own_server: false }
     }
 }
 
@@ -168,6 +170,7 @@ pub struct World {
     pub setup: Setup,
     app: Option<App>,
     server: Option<testkit::postgres::Database>,
+    pub cluster: Option<testkit::postgres::Cluster>,
 }
 
 /// Which database the engine works on: `BARID_TEST_DATABASE=postgres` runs all of this on PostgreSQL.
@@ -194,6 +197,11 @@ impl World {
             clock: clock.clone(),
             ..SimulatorOptions::default()
         });
+        let cluster = setup.own_server.then(|| testkit::postgres::Cluster::start().unwrap());
+        let server = match &cluster {
+            Some(cluster) => Some(testkit::postgres::Database::on(&cluster.url()).unwrap()),
+            None => on_postgres().then(|| testkit::postgres::Database::fresh().unwrap()),
+        };
         let mut world = Self {
             sim: sim.await.unwrap(),
             meta: MetaSource::new(&a, clock.clone()),
@@ -203,7 +211,8 @@ impl World {
             dir: tempfile::tempdir().unwrap(),
             setup,
             app: None,
-            server: on_postgres().then(|| testkit::postgres::Database::fresh().unwrap()),
+            server,
+            cluster,
         };
         world.up().await;
         world

@@ -9,6 +9,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::task::TaskTracker;
 
 use crate::error::{Result, StoreError};
 
@@ -102,6 +103,8 @@ pub(super) struct Server {
     tls: Option<MakeRustlsConnect>,
     plain: Arc<AtomicBool>,
     silence: Duration,
+    /// Drives the connections; each ends with its session.
+    tasks: TaskTracker,
 }
 
 impl Server {
@@ -125,7 +128,7 @@ impl Server {
             config.application_name("barid");
         }
         let tls = if config.get_ssl_mode() == SslMode::Disable { None } else { Some(tls()?) };
-        Ok(Self { config, tls, plain: Arc::new(AtomicBool::new(false)), silence })
+        Ok(Self { config, tls, plain: Arc::new(AtomicBool::new(false)), silence, tasks: TaskTracker::new() })
     }
 
     /// Host, port and database, without user and password: for people.
@@ -164,11 +167,11 @@ impl Server {
             match &self.tls {
                 Some(tls) => {
                     let (client, connection) = self.config.connect(tls.clone()).await?;
-                    Ok((client, tokio::spawn(drive(connection, hear))))
+                    Ok((client, self.tasks.spawn(drive(connection, hear))))
                 }
                 None => {
                     let (client, connection) = self.config.connect(NoTls).await?;
-                    Ok((client, tokio::spawn(drive(connection, hear))))
+                    Ok((client, self.tasks.spawn(drive(connection, hear))))
                 }
             }
         };

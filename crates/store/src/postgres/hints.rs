@@ -62,9 +62,7 @@ impl Hints {
             }
         })
         .await?;
-        for sql in [&NOTIFY, &SEEN_NOW, &LEAVE] {
-            session.learn(sql).await?;
-        }
+        session.be_plain();
         session.run("LISTEN barid_work").await?;
         // What was said before we listened is found by looking.
         self.hub.wake_here();

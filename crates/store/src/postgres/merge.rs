@@ -33,9 +33,10 @@ fn kind(text: &str) -> Kind {
     }
 }
 
-/// Whether two askers with the same first parameter must not go together: they mean the same row, and an update changes a row once.
+/// Whether two askers with the same first parameter must not go together: they mean the same row, and an update changes a row once. Inserts of
+/// the same row are kept apart by what their operations touch.
 pub(super) fn by_first(text: &str) -> bool {
-    matches!(kind(text), Kind::Update | Kind::Attempt | Kind::Insert)
+    kind(text) == Kind::Update
 }
 
 /// The form for many rows, if there is one; `types` are the parameters'.

@@ -49,6 +49,8 @@ pub struct PostgresOptions {
     pub writers: usize,
     /// Connections that read.
     pub readers: usize,
+    /// Prepare statements; without, each is sent whole. A pool between that loses them is noticed without being told.
+    pub prepared: bool,
     /// Live by the process's clock instead of the database's: for tests, which move it.
     pub own_clock: bool,
     /// A server that says nothing for so long is taken for dead; it ends by itself what takes longer than 10 s.
@@ -59,7 +61,15 @@ impl PostgresOptions {
     /// The database at `url`, for a node that works it.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), migrate: true, writers: 2, readers: 2, own_clock: false, silence: SILENCE }
+        Self {
+            url: url.into(),
+            migrate: true,
+            writers: 2,
+            readers: 2,
+            prepared: true,
+            own_clock: false,
+            silence: SILENCE,
+        }
     }
 
     /// The database at `url`, for a command.
@@ -165,6 +175,9 @@ impl Postgres {
     /// Connects, brings the schema up to date or judges it, and starts the threads.
     pub async fn start(options: &PostgresOptions, clock: &SharedClock, hub: &Arc<Hub>) -> Result<Self> {
         let server = Server::new(&options.url, options.silence)?;
+        if !options.prepared {
+            server.be_plain();
+        }
         let own = options.own_clock.then(|| Arc::clone(clock));
         let ready = schema::prepare(&server, options.migrate, own.as_ref()).await?;
         let ids = Arc::new(IdMaker::new(ready.node, 0));

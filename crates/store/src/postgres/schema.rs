@@ -51,7 +51,7 @@ pub(super) async fn prepare(server: &Server, migrate: bool, clock: Option<&Share
         }
         other => unusable(&other),
     };
-    let mut session = Session::open(server).await.map_err(away)?;
+    let mut session = Session::brief(server).await.map_err(away)?;
     let now = match clock {
         Some(clock) => clock.now(),
         None => database_time(&session).await.map_err(away)?,

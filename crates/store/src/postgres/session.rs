@@ -68,6 +68,13 @@ impl Session {
         Self::listening(server, |_| ()).await
     }
 
+    /// Connects, for a few statements that are not worth preparing.
+    pub async fn brief(server: &Server) -> Result<Self, Failure> {
+        let mut session = Self::open(server).await?;
+        session.be_plain();
+        Ok(session)
+    }
+
     /// Connects, and hands what is notified to `hear`.
     pub async fn listening(server: &Server, hear: impl Fn(&str) + Send + 'static) -> Result<Self, Failure> {
         let (client, connection) = server.connect(hear).await?;
@@ -81,6 +88,11 @@ impl Session {
             failure: None,
             asked_commit: false,
         })
+    }
+
+    /// From now on statements are sent whole.
+    pub const fn be_plain(&mut self) {
+        self.plain = true;
     }
 
     /// Resolves when the connection is lost.

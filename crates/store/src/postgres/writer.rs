@@ -44,6 +44,9 @@ enum Kind {
     Reads,
 }
 
+/// An operation with what it touches.
+type Scoped = (Box<dyn Task>, Touches);
+
 /// What became of a try.
 enum Verdict {
     Committed,
@@ -93,7 +96,7 @@ pub(super) async fn run(queue: Arc<Mutex<mpsc::Receiver<Box<dyn Task>>>>, shared
 impl Writer {
     /// Sorts a group into transactions and runs them.
     async fn all(&mut self, group: Vec<Box<dyn Task>>) {
-        let mut parts: BTreeMap<(Kind, Option<i64>, usize), Vec<(Box<dyn Task>, Touches)>> = BTreeMap::new();
+        let mut parts: BTreeMap<(Kind, Option<i64>, usize), Vec<Scoped>> = BTreeMap::new();
         for (n, task) in group.into_iter().enumerate() {
             let (kind, touches) = match (self.role, task.reach()) {
                 (Role::Reads, _) => (Kind::Reads, Touches::default()),
@@ -109,7 +112,7 @@ impl Writer {
         }
     }
 
-    async fn part(&mut self, part: Vec<(Box<dyn Task>, Touches)>, kind: Kind, tenant: Option<TenantId>) {
+    async fn part(&mut self, part: Vec<Scoped>, kind: Kind, tenant: Option<TenantId>) {
         let watch = Stopwatch::start();
         let size = part.len();
         let (mut tasks, touches): (Vec<_>, Vec<_>) = part.into_iter().map(|(task, t)| (Some(task), t)).unzip();
@@ -174,12 +177,8 @@ impl Writer {
             Ok(false) => Verdict::Apart,
             Err(Failure::Conflict(why)) => Verdict::Again(why),
             Err(Failure::Forgotten(why)) => {
-                if self.shared.server.be_plain() {
-                    tracing::warn!(
-                        why,
-                        "prepared statements do not live here (PgBouncer before 1.21, or max_prepared_statements = 0): statements are sent whole, which is slower"
-                    );
-                }
+                // The next session knows.
+                self.be_plain(&why);
                 return Verdict::Again(why);
             }
             // The connection had died while it rested (the server was restarted), and no commit was asked for: once more on a new one.
@@ -195,6 +194,15 @@ impl Writer {
         verdict
     }
 
+    fn be_plain(&self, why: &str) {
+        if self.shared.server.be_plain() {
+            tracing::warn!(
+                why,
+                "prepared statements do not live here (PgBouncer before 1.21, or max_prepared_statements = 0): statements are sent whole, which is slower"
+            );
+        }
+    }
+
     /// The connection, made anew where it is lost.
     async fn session(&mut self) -> Result<Session, String> {
         if let Some(session) = self.session.take()
@@ -207,7 +215,12 @@ impl Writer {
         {
             return Err(why.clone());
         }
-        match open(&self.shared).await {
+        let mut opened = open(&self.shared).await;
+        if let Err(Failure::Forgotten(why)) = &opened {
+            self.be_plain(why);
+            opened = open(&self.shared).await;
+        }
+        match opened {
             Ok(session) => {
                 self.failed = None;
                 Ok(session)

@@ -118,7 +118,9 @@ pub async fn open_file(path: &Path, clock: &Arc<ShiftedClock>) -> Result<Store> 
 /// Opens the database at `url` as a node that lives by `clock`.
 pub async fn open_server(url: &str, clock: &Arc<ShiftedClock>) -> Result<Store> {
     let clock: SharedClock = Arc::clone(clock) as _;
-    Store::open_postgres(&PostgresOptions { own_clock: true, ..PostgresOptions::at(url) }, clock).await
+    // What a pool that loses prepared statements makes necessary, tried on everything: `BARID_TEST_PREPARED=off`.
+    let prepared = std::env::var("BARID_TEST_PREPARED").map_or(true, |v| v != "off");
+    Store::open_postgres(&PostgresOptions { own_clock: true, prepared, ..PostgresOptions::at(url) }, clock).await
 }
 
 /// The doors of the configured channels.

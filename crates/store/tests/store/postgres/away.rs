@@ -9,6 +9,7 @@ use store::{Policy, PostgresOptions, Store, StoreError};
 use testkit::postgres::{Cluster, Database};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
 use types::clock::Stopwatch;
 
 use super::{clock, node, wanted};
@@ -79,13 +80,14 @@ async fn silent_way(port: u16) -> (u16, Arc<AtomicBool>) {
     let own = listener.local_addr().unwrap().port();
     let silent = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&silent);
-    tokio::spawn(async move {
+    let tasks = TaskTracker::new();
+    tasks.clone().spawn(async move {
         while let Ok((near, _)) = listener.accept().await {
             let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
             let ((a, b), (c, d)) = (near.into_split(), far.into_split());
             for (mut from, mut to) in [(a, d), (c, b)] {
                 let flag = Arc::clone(&flag);
-                tokio::spawn(async move {
+                tasks.spawn(async move {
                     let mut bytes = vec![0; 16384];
                     while let Ok(n @ 1..) = from.read(&mut bytes).await {
                         while flag.load(Ordering::Relaxed) {

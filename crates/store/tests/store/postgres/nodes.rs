@@ -125,14 +125,14 @@ fn a_crowd_on_few_conversations_gets_through() {
     runtime().block_on(async {
         let (database, a, b, policy) = pair().await;
         let (door, _) = doors(&a).await;
-        let mut running = Vec::new();
+        let (tasks, mut running) = (tokio_util::task::TaskTracker::new(), Vec::new());
         for n in 0..400_u32 {
             let node = if n % 2 == 0 { a.clone() } else { b.clone() };
             let phones = [n % 7, (n + 3) % 7, (n + 5) % 7].map(|p| format!("9715000000{p}"));
             let events = phones.iter().enumerate().map(|(i, p)| message(&format!("w{n}-{i}"), p, "hello")).collect();
             let room = (n % 3 == 0).then(|| (Arc::from("node"), 2));
             let op = accept_op(&door, events, room, &policy);
-            running.push(tokio::spawn(async move { node.write(op).await.map(|a| a.messages.len()) }));
+            running.push(tasks.spawn(async move { node.write(op).await.map(|a| a.messages.len()) }));
             if n % 40 == 0 {
                 b.write(store::sweep::Sweep {
                     ids_before: types::Timestamp::ZERO,
