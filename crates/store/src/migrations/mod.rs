@@ -5,7 +5,7 @@ use crate::error::{Result, StoreError};
 use crate::sql::Tx;
 
 /// Every version's text, in dialect tokens. The first is number 1.
-const VERSIONS: &[&str] = &[include_str!("0001.sql")];
+const VERSIONS: &[&str] = &[include_str!("0001.sql"), include_str!("0002_page.sql")];
 
 sql! {
     MAKE = "migrations.make": "CREATE TABLE IF NOT EXISTS schema_version (version {int} NOT NULL, applied_at {int} NOT NULL)";
