@@ -22,7 +22,7 @@ const HELP: &str = "cargo xtask COMMAND
   demo [ARGS]   build Barid and run its demo; ARGS go to `barid demo`
   test [ARGS]   check the toolchain, format, lints and law, then run all tests; ARGS go to the test runner
   law           check the rules of ARCHITECTURE.md
-  docs          print the pages that are made from code: docs/config.md, docs/states.md";
+  docs          print the pages that are made from code: docs/config.md, docs/states.md, docs/api/openapi.json";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

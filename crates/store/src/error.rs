@@ -83,7 +83,7 @@ impl StoreError {
             Self::Unavailable { .. } | Self::Closed | Self::LeaseLost(_) => Fault::Transient,
             Self::NotFound { .. } | Self::Refused(_) | Self::Changed(_) | Self::WindowClosed | Self::NewerMessage => {
                 Fault::Permanent
-            },
+            }
             Self::Unusable(_) => Fault::Configuration,
             Self::Illegal(_) | Self::Corrupt { .. } | Self::Statement { .. } | Self::Panicked(_) => Fault::Bug,
         }

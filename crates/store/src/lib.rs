@@ -96,7 +96,9 @@ impl Store {
     /// # Errors
     /// What the operation gives, or [`StoreError::Unavailable`] when its group could not be committed.
     pub async fn write<O: Op>(&self, op: O) -> Result<O::Out> {
-        call(&self.writer, op).await
+        let out = call(&self.writer, op).await;
+        self.hub.stir();
+        out
     }
 
     /// Runs a reading operation beside the writer, at one consistent moment.

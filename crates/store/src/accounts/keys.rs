@@ -57,12 +57,7 @@ impl Op for Take {
     fn run(&self, tx: &mut dyn Tx) -> Result<Known> {
         let now = tx.now();
         let found = tx.first(&FIND, params![&self.holder, &self.name], |r| {
-            Ok((
-                r.get::<String>(0)?,
-                r.get::<i64>(1)?,
-                r.get::<Option<String>>(2)?,
-                r.get::<Timestamp>(3)?,
-            ))
+            Ok((r.get::<String>(0)?, r.get::<i64>(1)?, r.get::<Option<String>>(2)?, r.get::<Timestamp>(3)?))
         })?;
         if let Some((request, status, answer, at)) = found
             && now.since(at) < KEPT

@@ -195,10 +195,14 @@ impl Do {
         let Some(snapshot) = crate::views::snapshot(tx, self.id)? else { return Ok(()) };
         match row.state {
             ConversationState::OptedOut => {
-                return Err(StoreError::Refused("this person opted out; nothing may be sent until they write START".into()));
+                return Err(StoreError::Refused(
+                    "this person opted out; nothing may be sent until they write START".into(),
+                ));
             }
             ConversationState::Closed => {
-                return Err(StoreError::Refused("this conversation is closed: their next message opens a new one".into()));
+                return Err(StoreError::Refused(
+                    "this conversation is closed: their next message opens a new one".into(),
+                ));
             }
             _ => {}
         }

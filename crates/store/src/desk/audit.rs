@@ -129,9 +129,7 @@ impl Op for List {
                 self.access.check(Some(tenant), "tenant", tenant)?;
                 tx.all(&LIST, params![tenant, self.after.id, self.limit], row)
             }
-            None if self.access == Access::All => {
-                tx.all(&LIST_INSTALLATION, params![self.after.id, self.limit], row)
-            }
+            None if self.access == Access::All => tx.all(&LIST_INSTALLATION, params![self.after.id, self.limit], row),
             None => Ok(Vec::new()),
         }
     }

@@ -38,6 +38,7 @@ sql! {
     RUNNING = "batches.running":
         "SELECT id, tenant_id, action, filter, as_of, state, total, done, failed, skipped, next_id, created_by, created_at, finished_at
          FROM batches WHERE state = 'running' ORDER BY id LIMIT 1";
+    ANY_RUNS = "batches.any_runs": "SELECT 1 FROM batches WHERE state = 'running' LIMIT 1";
     SET = "batches.set":
         "UPDATE batches SET done = $2, failed = $3, skipped = $4, next_id = $5, state = $6, finished_at = $7 WHERE id = $1";
     CANCEL = "batches.cancel": "UPDATE batches SET state = 'cancelled', finished_at = $2 WHERE id = $1 AND state = 'running'";
@@ -228,6 +229,19 @@ impl Op for Begin {
         audit::note(tx, &self.by, &act)?;
         (held.batch.id, held.batch.state, held.batch.finished_at) = (Some(id), BatchState::Running, None);
         Ok(held.batch)
+    }
+}
+
+/// Whether any batch runs.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyRuns;
+
+impl Op for AnyRuns {
+    const NAME: &'static str = "batches.any_runs";
+    type Out = bool;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<bool> {
+        Ok(tx.number(&ANY_RUNS, &[])? > 0)
     }
 }
 

@@ -115,7 +115,8 @@ impl Op for Hours {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Vec<Hour>> {
         let first = tx.first(&FIRST, params![self.tenant], |r| r.get::<Timestamp>(0))?.unwrap_or(self.from);
-        let (from, to) = (hour_of(self.from.max(first.minus(Duration::from_secs(400 * 86_400)))), self.to.min(tx.now()));
+        let (from, to) =
+            (hour_of(self.from.max(first.minus(Duration::from_secs(400 * 86_400)))), self.to.min(tx.now()));
         let mut hours = tx.all(&KEPT, params![self.tenant, from, to], kept)?;
         let last = tx.number(&LAST_KEPT, params![self.tenant])?;
         let mut at = if last == 0 { from } else { from.max(Timestamp::from_micros(last).plus(HOUR)) };
@@ -129,6 +130,26 @@ impl Op for Hours {
             at = at.plus(HOUR);
         }
         Ok(hours)
+    }
+}
+
+/// Whether there is an hour to keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Due(pub Keep);
+
+impl Op for Due {
+    const NAME: &'static str = "charts.due";
+    type Out = bool;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<bool> {
+        let settled = hour_of(tx.now().minus(SETTLED));
+        for tenant in tx.all(&ALL_TENANTS, &[], |r| r.get::<TenantId>(0))? {
+            let last = tx.number(&LAST_KEPT, params![tenant])?;
+            if last == 0 || Timestamp::from_micros(last).plus(HOUR) < settled {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

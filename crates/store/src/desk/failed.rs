@@ -192,7 +192,9 @@ impl Op for RetryOne {
         match found.and_then(|(row, _)| row.obstacle) {
             Some(Obstacle::WindowClosed) => return Err(StoreError::WindowClosed),
             Some(Obstacle::OptedOut) => {
-                return Err(StoreError::Refused("this person opted out; nothing may be sent until they write START".into()));
+                return Err(StoreError::Refused(
+                    "this person opted out; nothing may be sent until they write START".into(),
+                ));
             }
             Some(Obstacle::MayHaveArrived) if !self.anyway => {
                 let why = "this message may have arrived: look at the conversation, then retry it with `anyway`";

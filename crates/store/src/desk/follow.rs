@@ -64,8 +64,11 @@ sql! {
 }
 
 /// Something new, for those who look on. It carries ids; who may see the row reads it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct News {
+    /// Where it stands in its table: the row's id, or its moment.
+    #[serde(skip)]
+    pub at: i64,
     /// `message.created`, `message.status`, `conversation.updated`, `notification.created`, …
     #[serde(skip)]
     pub name: String,
@@ -149,47 +152,40 @@ pub struct Look {
     pub limit: u32,
 }
 
-struct Line {
-    at: i64,
-    news: News,
-}
-
-fn message(r: &dyn Row) -> Result<Line> {
+fn message(r: &dyn Row) -> Result<News> {
     let id: i64 = r.get(0)?;
     let (tenant, conversation_id) = (r.get(1)?, Some(r.get(2)?));
     let (kind, status) = (Some(r.get(3)?), Some(r.get(5)?));
     let name = "message.created".to_owned();
-    Ok(Line { at: id, news: News { name, tenant, conversation_id, id: id.to_string(), kind, status } })
+    Ok(News { at: id, name, tenant, conversation_id, id: id.to_string(), kind, status })
 }
 
-fn status(r: &dyn Row) -> Result<Line> {
+fn status(r: &dyn Row) -> Result<News> {
     let status: String = r.get(4)?;
     let name = if status == "failed" { "send.failed" } else { "message.status" }.to_owned();
     let (id, kind) = (r.get::<i64>(3)?.to_string(), None);
     let (tenant, conversation_id) = (r.get(1)?, Some(r.get(2)?));
-    Ok(Line { at: r.get(0)?, news: News { name, tenant, conversation_id, id, kind, status: Some(status) } })
+    Ok(News { at: r.get(0)?, name, tenant, conversation_id, id, kind, status: Some(status) })
 }
 
-fn transition(r: &dyn Row) -> Result<Line> {
+fn transition(r: &dyn Row) -> Result<News> {
     let conversation: ConversationId = r.get(2)?;
     let (name, id) = ("conversation.updated".to_owned(), conversation.to_string());
-    let news = News { name, tenant: r.get(1)?, conversation_id: Some(conversation), id, kind: None, status: None };
-    Ok(Line { at: r.get(0)?, news })
+    let (at, tenant) = (r.get(0)?, r.get(1)?);
+    Ok(News { at, name, tenant, conversation_id: Some(conversation), id, kind: None, status: None })
 }
 
-fn notice(r: &dyn Row) -> Result<Line> {
+fn notice(r: &dyn Row) -> Result<News> {
     let id: i64 = r.get(0)?;
     let (name, kind) = ("notification.created".to_owned(), Some(r.get(2)?));
-    let news = News { name, tenant: r.get(1)?, conversation_id: None, id: id.to_string(), kind, status: None };
-    Ok(Line { at: id, news })
+    Ok(News { at: id, name, tenant: r.get(1)?, conversation_id: None, id: id.to_string(), kind, status: None })
 }
 
-fn act(r: &dyn Row) -> Result<Line> {
+fn act(r: &dyn Row) -> Result<News> {
     let (kind, id, action): (String, String, String) = (r.get(2)?, r.get(3)?, r.get(4)?);
     let conversation_id = if kind == "conversation" { id.parse().ok() } else { None };
     let name = if kind == "batch" { "batch.progress".to_owned() } else { format!("{kind}.updated") };
-    let news = News { name, tenant: r.get(1)?, conversation_id, id, kind: None, status: Some(action) };
-    Ok(Line { at: r.get(0)?, news })
+    Ok(News { at: r.get(0)?, name, tenant: r.get(1)?, conversation_id, id, kind: None, status: Some(action) })
 }
 
 impl Op for Look {
@@ -213,10 +209,10 @@ impl Op for Look {
             found.more |= lines.len() >= self.limit as usize;
             for line in lines {
                 found.seen[n] = found.seen[n].max(line.at);
-                found.conversations.extend(line.news.conversation_id);
+                found.conversations.extend(line.conversation_id);
                 // What is older is no news: the desk is being made for the first time, or nobody looked for long.
                 if line.at >= if n == RECEIPTS_AT { fresh.micros() } else { first_id_of(fresh) } {
-                    found.news.push(line.news);
+                    found.news.push(line);
                 }
             }
         }
@@ -226,7 +222,8 @@ impl Op for Look {
             found.conversations.insert(conversation);
             let (name, id) = ("conversation.updated".to_owned(), conversation.to_string());
             let status = Some("woken".to_owned());
-            found.news.push(News { name, tenant, conversation_id: Some(conversation), id, kind: None, status });
+            let at = now.micros();
+            found.news.push(News { at, name, tenant, conversation_id: Some(conversation), id, kind: None, status });
         }
         Ok(found)
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use types::states::{ConversationState, MessageStatus};
 use types::{ConversationId, MessageId, Moment, TenantId, Timestamp, UserId};
 
-use super::{Access, After, Conversation, Count, InboxCounts, InboxStatus, LastMessage, Person, Priority, Rows, counted};
+use super::{
+    Access, After, Conversation, Count, InboxCounts, InboxStatus, LastMessage, Person, Priority, Rows, counted,
+};
 use crate::error::Result;
 use crate::sql::{Op, Row, Tx};
 

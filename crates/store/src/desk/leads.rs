@@ -149,8 +149,7 @@ impl Op for Set {
         }
         let c = &self.change;
         let status = c.status.unwrap_or(lead.status);
-        if status == LeadStatus::Open
-            && tx.first(&OTHER_OPEN, params![lead.contact_id, self.id], |_| Ok(()))?.is_some()
+        if status == LeadStatus::Open && tx.first(&OTHER_OPEN, params![lead.contact_id, self.id], |_| Ok(()))?.is_some()
         {
             return Err(StoreError::Refused("this person has another open lead: close that one first".into()));
         }
@@ -207,7 +206,8 @@ impl Op for Opt {
         let talks = tx.all(&TALKS, params![contact, self.id], |r| {
             Ok((r.get::<ConversationId>(0)?, r.get::<ConversationState>(1)?))
         })?;
-        let why = if self.out { "a person of the team noted the opt-out" } else { "a person of the team noted the opt-in" };
+        let why =
+            if self.out { "a person of the team noted the opt-out" } else { "a person of the team noted the opt-in" };
         for (talk, state) in talks {
             let to = match (self.out, state) {
                 (true, ConversationState::OptedOut) => continue,
@@ -219,7 +219,11 @@ impl Op for Opt {
             follow::refresh(tx, talk)?;
         }
         let action = if self.out { "lead.opt_out" } else { "lead.opt_in" };
-        audit::note(tx, &self.by, &Act { tenant: Some(tenant), action, kind: "lead", id: self.id.0, ..Act::default() })?;
+        audit::note(
+            tx,
+            &self.by,
+            &Act { tenant: Some(tenant), action, kind: "lead", id: self.id.0, ..Act::default() },
+        )?;
         own(tx, &self.access, self.id).map(|f| f.0)
     }
 }

@@ -166,13 +166,8 @@ impl Op for Notes {
         owner(tx, &self.access, self.id)?;
         tx.all(&NOTES, params![self.id, self.after.id, self.limit], |r| {
             let id: NoteId = r.get(0)?;
-            let note = Note {
-                id,
-                conversation_id: r.get(1)?,
-                author: r.get(2)?,
-                body: r.get(3)?,
-                created_at: r.get(4)?,
-            };
+            let note =
+                Note { id, conversation_id: r.get(1)?, author: r.get(2)?, body: r.get(3)?, created_at: r.get(4)? };
             Ok((After { key: id.0, id: id.0 }, note))
         })
     }

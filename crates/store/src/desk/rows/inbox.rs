@@ -26,7 +26,11 @@ impl Count {
     /// Of a count that stopped one above [`Self::CAP`].
     #[must_use]
     pub const fn of(counted: i64) -> Self {
-        if counted > Self::CAP { Self { value: Self::CAP, capped: true } } else { Self { value: counted, capped: false } }
+        if counted > Self::CAP {
+            Self { value: Self::CAP, capped: true }
+        } else {
+            Self { value: counted, capped: false }
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use types::states::ChannelState;
 use types::{
-    AuditId, BatchId, ChannelId, ContactId, ConversationId, LeadId, MessageId, Moment, NotificationId, TaskId, TenantId,
-    TokenId, UserId,
+    AuditId, BatchId, ChannelId, ContactId, ConversationId, LeadId, MessageId, Moment, NotificationId, TaskId,
+    TenantId, TokenId, UserId,
 };
 use utoipa::ToSchema;
 
