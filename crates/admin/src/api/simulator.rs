@@ -143,8 +143,8 @@ pub struct SimulatedFaultInput {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimulatorClockInput {
-    /// So many hours (1 to 200): 25 closes Meta's window.
-    #[schema(minimum = 1, maximum = 200)]
+    /// So many hours (1 to 48): 25 closes Meta's window.
+    #[schema(minimum = 1, maximum = 48)]
     pub hours: u32,
 }
 
@@ -285,8 +285,8 @@ pub(crate) async fn clock(
     _: Caller,
     Input(input): Input<SimulatorClockInput>,
 ) -> Answer<SimulatorState> {
-    if !(1..=200).contains(&input.hours) {
-        return Err(Failure::bad("hours must be 1 to 200"));
+    if !(1..=48).contains(&input.hours) {
+        return Err(Failure::bad("hours must be 1 to 48"));
     }
     let world = world(&desk)?;
     world.advance(input.hours);

@@ -74,6 +74,7 @@ fn words(demo: &Demo, took: Duration) -> Vec<String> {
     vec![
         "Barid is running: demo mode, not for production".to_owned(),
         String::new(),
+        format!("open       {}", demo.start_link()),
         format!("engine     {}", demo.url()),
         format!("WhatsApp   simulated, {}/_sim/", demo.simulator().base_url()),
         format!("data       {data}"),

@@ -20,9 +20,9 @@ sql! {
 }
 
 /// A session ends after this, whatever happens.
-pub const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+pub const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 /// And after this without a request.
-pub const IDLE: Duration = Duration::from_secs(24 * 3600);
+pub const IDLE: Duration = Duration::from_secs(7 * 86_400);
 /// Use is noted when it is so much later than the last note.
 const NOTE: Duration = Duration::from_secs(60);
 
