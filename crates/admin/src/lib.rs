@@ -5,6 +5,7 @@
 //! - `send.rs`: `/api/whatsapp-send` (S4.9)
 //! - `auth.rs`: tokens in the query or as `Authorization: Bearer`
 //! - `api/`: everything that people and other programs do (S6.2)
+//! - `ui.rs`: the web page, out of the binary (S6.1)
 
 pub mod api;
 mod auth;
@@ -13,6 +14,7 @@ mod health;
 mod jobs;
 mod problem;
 mod send;
+mod ui;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -69,4 +71,5 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/whatsapp-send", post(send::send))
         .with_state(Arc::new(admin))
         .merge(api)
+        .fallback(ui::serve)
 }

@@ -164,6 +164,12 @@ impl Desk {
     }
 }
 
+/// A token's secret, its digest, which is what rows keep, and its first characters, by which people know it.
+#[must_use]
+pub fn new_token() -> (String, String, String) {
+    tokens::make()
+}
+
 /// A secret of 256 bits.
 pub(crate) fn secret() -> String {
     format!("{}{}", random_token(), random_token())

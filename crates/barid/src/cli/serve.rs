@@ -51,7 +51,9 @@ async fn first_admin(config: &Config, app: &App) -> anyhow::Result<()> {
     }
     let token = Desk::link(app.store(), Purpose::FirstAdmin, None, LINK).await?;
     let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", app.address()));
-    tracing::warn!("nobody can sign in yet. Make the first administrator, once, within a day: {base}/start?admin={token}");
+    tracing::warn!(
+        "nobody can sign in yet. Make the first administrator, once, within a day: {base}/start?admin={token}"
+    );
     Ok(())
 }
 

@@ -148,7 +148,9 @@ fn screen(events: &[Event], only: Option<&str>, phone: &str) -> SimulatedPhone {
                 shown.typing = false;
                 shown.bubbles.push(bubble("business", &a.body, &a.provider_id, "sent"));
             }
-            Happened::Wrote { channel, phone: of, staff, text, provider_id, answer, .. } if here(channel) && of == phone => {
+            Happened::Wrote { channel, phone: of, staff, text, provider_id, answer, .. }
+                if here(channel) && of == phone =>
+            {
                 let status = if answer.starts_with("200") { "accepted" } else { answer };
                 // A second copy of a webhook is no second message.
                 if shown.bubbles.iter().all(|b| b.provider_id != *provider_id) {
@@ -161,7 +163,9 @@ fn screen(events: &[Event], only: Option<&str>, phone: &str) -> SimulatedPhone {
                 }
             }
             Happened::Read { of, typing, .. } => {
-                let mine = |b: &SimulatedBubble| b.from == "lead" && (b.provider_id == *of || of.split('@').next() == Some(phone));
+                let mine = |b: &SimulatedBubble| {
+                    b.from == "lead" && (b.provider_id == *of || of.split('@').next() == Some(phone))
+                };
                 for b in shown.bubbles.iter_mut().filter(|b| mine(b)) {
                     "read".clone_into(&mut b.status);
                     shown.typing |= *typing;
