@@ -15,7 +15,7 @@ use crate::problem;
 
 /// `ui/dist`. A debug build reads the folder as it stands; a release carries it. Built without Node, there is none.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../ui/dist"]
+#[folder = "../../ui/dist"]
 #[allow_missing = true]
 struct Built;
 
