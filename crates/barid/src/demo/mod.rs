@@ -3,10 +3,13 @@
 //!
 //! - [`folder`]: what lies on disk: secrets, database, where it runs
 //! - [`sample`]: the sample business as a configuration
+//! - [`seed`], [`script`]: six leads over six days, so that every page shows something
 //! - [`world`]: the simulated providers as the page speaks with them
 
 pub mod folder;
 pub mod sample;
+pub mod script;
+pub mod seed;
 pub mod world;
 
 use std::net::SocketAddr;
@@ -48,6 +51,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Forget what was there.
     pub reset: bool,
+    /// Begin with sample leads, where the folder is new.
+    pub sample: bool,
     /// More of the engine's start: metrics, routes.
     pub start: Start,
 }
@@ -81,6 +86,9 @@ pub async fn start(mut options: Options, clock: SharedClock) -> anyhow::Result<D
     options.start.simulator = Some(Arc::new(DemoWorld::new(Arc::clone(&simulator), ahead)));
     let text = sample::configuration(address, &simulator.base_url());
     let config = folder.load(&text)?;
+    if options.sample {
+        seed::seed(&config, clock.now()).await?;
+    }
     let app = App::start_on(listener, &config, clock, options.start).await?;
     let url = format!("http://{}", app.address());
     simulator.set_webhooks(&WebhookTargets {
