@@ -1,7 +1,6 @@
 import './styles/mantine';
 import './styles/global.css';
 import { DirectionProvider, MantineProvider, useDirection } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { setNonce } from 'get-nonce';
@@ -45,7 +44,6 @@ createRoot(document.getElementById('root') as HTMLElement).render(
       <MantineProvider theme={theme} cssVariablesResolver={resolver} defaultColorScheme="auto" getStyleNonce={() => nonce}>
         <Directed>
           <QueryClientProvider client={client}>
-            <Notifications position="bottom-right" limit={4} zIndex={3000} />
             <RouterProvider router={router} />
           </QueryClientProvider>
         </Directed>

@@ -1,20 +1,21 @@
-import { ActionIcon, Drawer, Menu, Tooltip, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, Menu, Tooltip, useMantineColorScheme } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
 import { IconDots, IconKeyboard, IconLanguage, IconLogout, IconMoon, IconSun, IconSunMoon, IconUserCircle } from '@tabler/icons-react';
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { useCounts, useSession, useSignOut, useTenant } from '../api/session';
 import { stream, useStream } from '../api/stream';
 import { languages, speak, useT } from '../i18n';
 import { useFormat, useNow } from '../i18n/format';
-import { Questions } from '../parts/act';
-import { Batches } from '../parts/bulk';
-import { KeysHelp, useGo, useShortcuts } from '../parts/keys';
+import { useGo, useShortcuts } from '../parts/keys';
 import p from '../parts/parts.module.css';
 import { Announcer } from './announcer';
 import { Logo } from './logo';
 import { places, type Place } from './nav';
 import s from './shell.module.css';
+
+// What is shown seldom is loaded after the page stands.
+const Overlays = lazy(() => import('./overlays'));
 
 export function Shell() {
   const { t } = useT();
@@ -53,14 +54,9 @@ export function Shell() {
         <Outlet />
       </main>
       {narrow ? <Bottom path={path} openMore={moreActs.open} /> : null}
-      <Drawer opened={more} onClose={moreActs.close} position="left" size={260} title="Barid" closeButtonProps={{ 'aria-label': t('close') }}>
-        <nav aria-label={t('nav.label')} className={s.side} style={{ display: 'flex', borderRadius: 12 }}>
-          <Side path={path} />
-        </nav>
-      </Drawer>
-      <KeysHelp opened={help} close={helpActs.close} />
-      <Questions />
-      <Batches />
+      <Suspense>
+        <Overlays help={help} closeHelp={helpActs.close} more={more} closeMore={moreActs.close} side={<Side path={path} />} />
+      </Suspense>
       <Announcer />
     </div>
   );

@@ -1,3 +1,4 @@
+import '../styles/more';
 import { SimpleGrid, Stack, Table } from '@mantine/core';
 import { IconFlask, IconRobot, IconRoute } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';

@@ -85,7 +85,7 @@ export function FailedPage() {
       actions={
         mayAct && matching > 0 ? (
           <Button variant="default" leftSection={<IconSend size={15} className="flip" />} onClick={() => void again()}>
-            {t('failed.retryMatching', { n: format.number(matching) })}
+            {t('failed.retryMatching', { count: matching, n: format.number(matching) })}
           </Button>
         ) : null
       }
@@ -128,7 +128,7 @@ function Detail({ row, mayAct, close }: { row: FailedSend; mayAct: boolean; clos
     setBusy(true);
     try {
       await retry(row.id, anyway);
-      done(t, t('failed.queued'));
+      void done(t, t('failed.queued'));
       close();
     } catch (error) {
       if (error instanceof Refused && error.status === 409 && !anyway && row.obstacle === 'may_have_arrived') {
@@ -136,7 +136,7 @@ function Detail({ row, mayAct, close }: { row: FailedSend; mayAct: boolean; clos
         if (await ask({ title: t('failed.retry'), body: t('failed.duplicate'), act: t('failed.anyway') })) await send(true);
         return;
       }
-      failed(t, error);
+      void failed(t, error);
     }
     setBusy(false);
   };

@@ -1,3 +1,4 @@
+import '../styles/more';
 import { Button, SimpleGrid, Stack, Table } from '@mantine/core';
 import { IconCircleCheckFilled, IconHeartbeat, IconMailForward, IconPhone, IconPlugConnected, IconRefresh, IconStack2, IconAlertTriangleFilled } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -19,10 +20,10 @@ export function HealthPage() {
   const resume = async (id: string) => {
     try {
       await must(api.POST('/channels/{id}/resume', { params: { path: { id } } }));
-      done(t, t('health.resumed'));
+      void done(t, t('health.resumed'));
       await client.invalidateQueries({ queryKey: ['health'] });
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
   };
   return (

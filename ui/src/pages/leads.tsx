@@ -106,12 +106,12 @@ function Detail({ id }: { id: string }) {
     try {
       fresh(await must(api.PATCH('/leads/{id}', { params: { path: { id }, header: { 'if-match': `"${lead.version}"` } }, body: edited as never })));
       setEdited({});
-      done(t, t('leads.saved'));
+      void done(t, t('leads.saved'));
     } catch (error) {
       if (error instanceof Refused && error.status === 412) {
-        failed(t, new Refused(412, { title: t('leads.changed') }));
+        void failed(t, new Refused(412, { title: t('leads.changed') }));
         await query.refetch();
-      } else failed(t, error);
+      } else void failed(t, error);
     }
   };
   const consent = async () => {
@@ -120,9 +120,9 @@ function Detail({ id }: { id: string }) {
     const act = (to: boolean) => must(to ? api.POST('/leads/{id}/opt-out', { params: { path: { id } } }) : api.POST('/leads/{id}/opt-in', { params: { path: { id } } }));
     try {
       fresh(await act(out));
-      done(t, out ? t('leads.optedOut') : t('leads.optedIn'), async () => fresh(await act(!out)));
+      void done(t, out ? t('leads.optedOut') : t('leads.optedIn'), async () => fresh(await act(!out)));
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
   };
   const fields = [['name', 'about.name'], ['service', 'about.service'], ['nationality', 'about.nationality'], ['email', 'about.email'], ['call_time', 'about.call']] as const;

@@ -110,12 +110,12 @@ function Detail({ id, mayAct, close }: { id: string; mayAct: boolean; close: () 
           ? api.POST('/dead-letters/{id}/retries', { params: { path: { id } }, body: {} })
           : api.POST('/dead-letters/{id}/discard', { params: { path: { id } }, body: reason ? { reason } : {} }),
       );
-      done(t, act === 'retries' ? t('letters.retried') : t('letters.discarded'));
+      void done(t, act === 'retries' ? t('letters.retried') : t('letters.discarded'));
       void client.invalidateQueries({ queryKey: ['letters'] });
       void client.invalidateQueries({ queryKey: ['counts'] });
       close();
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
   };
   return (

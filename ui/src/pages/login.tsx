@@ -1,3 +1,4 @@
+import '../styles/more';
 import { Button, Loader, Paper, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { IconKey } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';

@@ -1,3 +1,4 @@
+import '../styles/more';
 import { ActionIcon, Button, Menu, SegmentedControl, Tooltip } from '@mantine/core';
 import { IconAlertOctagon, IconAlertTriangle, IconBell, IconCheck, IconChecks, IconClockPause, IconMailOff, IconMailX, IconMessage, IconPlugConnectedX, IconUserExclamation } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
@@ -39,9 +40,9 @@ export function NotificationsPage() {
     try {
       await asked();
       await fresh();
-      done(t, said, undo ? async () => { await undo(); await fresh(); } : undefined);
+      void done(t, said, undo ? async () => { await undo(); await fresh(); } : undefined);
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
   };
   const path = (id: string) => ({ params: { path: { id } } });

@@ -54,13 +54,13 @@ export function TasksPage() {
       await change(status);
       await client.invalidateQueries({ queryKey: ['tasks'] });
       if (status === 'completed') {
-        done(t, t('tasks.completed'), async () => {
+        void done(t, t('tasks.completed'), async () => {
           await change(task.status);
           await client.invalidateQueries({ queryKey: ['tasks'] });
         });
       }
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
   };
   const here = () => {
@@ -147,7 +147,7 @@ function Add({ close }: { close: () => void }) {
     try {
       await must(api.POST('/tasks', { body: { tenant, title: title.trim(), description, priority, due_at: due ? new Date(due).toISOString() : null } as never }));
       await client.invalidateQueries({ queryKey: ['tasks'] });
-      done(t, t('tasks.added'));
+      void done(t, t('tasks.added'));
       close();
     } catch (problem) {
       setError(problem);

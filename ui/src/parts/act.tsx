@@ -1,11 +1,9 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
-import { notifications } from '@mantine/notifications';
-import { useSyncExternalStore, useState } from 'react';
+import { Group } from '@mantine/core';
 import { explain } from '../api/problem';
-import { useT, type T } from '../i18n';
+import type { T } from '../i18n';
 import { LinkButton } from './basics';
 
-interface Question {
+export interface Question {
   title: string;
   body?: string;
   /** Words of the button that does it. */
@@ -17,7 +15,7 @@ interface Question {
   reason?: { label: string; required: boolean };
 }
 
-type Answer = { reason: string } | null;
+export type Answer = { reason: string } | null;
 let open: { question: Question; answer: (answer: Answer) => void } | null = null;
 const watchers = new Set<() => void>();
 const changed = () => watchers.forEach((watcher) => watcher());
@@ -30,56 +28,27 @@ export function ask(question: Question): Promise<Answer> {
   });
 }
 
-export function Questions() {
-  const current = useSyncExternalStore(
-    (watcher) => {
-      watchers.add(watcher);
-      return () => watchers.delete(watcher);
-    },
-    () => open,
-  );
-  if (!current) return null;
-  const done = (answer: Answer) => {
+/** The question that is open, and how to hear of another. */
+export const questions = {
+  read: () => open,
+  watch: (watcher: () => void) => {
+    watchers.add(watcher);
+    return () => watchers.delete(watcher);
+  },
+  close: (answer: Answer) => {
+    const current = open;
     open = null;
     changed();
-    current.answer(answer);
-  };
-  return <Ask question={current.question} done={done} />;
-}
+    current?.answer(answer);
+  },
+};
 
-function Ask({ question, done }: { question: Question; done: (answer: Answer) => void }) {
-  const { t } = useT();
-  const [typed, setTyped] = useState('');
-  const [reason, setReason] = useState('');
-  const ready = (!question.typed || typed.trim() === question.typed) && (!question.reason?.required || reason.trim() !== '');
-  return (
-    <Modal opened onClose={() => done(null)} title={question.title} closeButtonProps={{ 'aria-label': t('close') }}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (ready) done({ reason: reason.trim() });
-        }}
-      >
-        <Stack gap="sm">
-          {question.body ? <Text size="sm">{question.body}</Text> : null}
-          {question.reason ? <TextInput label={question.reason.label} value={reason} onChange={(e) => setReason(e.currentTarget.value)} required={question.reason.required} dir="auto" maxLength={300} /> : null}
-          {question.typed ? <TextInput label={t('confirm.type', { word: question.typed })} value={typed} onChange={(e) => setTyped(e.currentTarget.value)} autoComplete="off" dir="auto" /> : null}
-          <Group justify="flex-end" gap="xs">
-            <Button variant="default" data-autofocus onClick={() => done(null)}>
-              {t('cancel')}
-            </Button>
-            <Button type="submit" color={question.danger ? 'red' : undefined} disabled={!ready}>
-              {question.act}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
-  );
-}
+/** Loaded after the page stands. */
+const toasts = () => import('./toasts');
 
 /** Says that it is done, with the way back for eight seconds (R5). */
-export function done(t: T, message: string, undo?: () => unknown) {
+export async function done(t: T, message: string, undo?: () => unknown) {
+  const { notifications } = await toasts();
   const id = `done-${Date.now()}`;
   notifications.show({
     id,
@@ -92,7 +61,7 @@ export function done(t: T, message: string, undo?: () => unknown) {
         <LinkButton
           onClick={() => {
             notifications.hide(id);
-            void Promise.resolve(undo()).catch((error: unknown) => failed(t, error));
+            void Promise.resolve(undo()).catch((error: unknown) => void failed(t, error));
           }}
         >
           {t('undo')}
@@ -104,7 +73,8 @@ export function done(t: T, message: string, undo?: () => unknown) {
   });
 }
 
-export function failed(t: T, error: unknown) {
+export async function failed(t: T, error: unknown) {
+  const { notifications } = await toasts();
   const said = explain(error, t);
   notifications.show({ color: 'red', autoClose: 10_000, withBorder: true, role: 'alert', title: said.title, message: said.detail ?? '', closeButtonProps: { 'aria-label': t('close') } });
 }

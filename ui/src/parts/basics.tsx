@@ -37,7 +37,7 @@ export function Ltr({ children, mono, className }: { children: ReactNode; mono?:
 
 export function Phone({ value }: { value: string | null | undefined }) {
   if (!value) return null;
-  return <Ltr className="num">{pretty(value)}</Ltr>;
+  return <Ltr className="num nowrap">{pretty(value)}</Ltr>;
 }
 
 function pretty(value: string): string {

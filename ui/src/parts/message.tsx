@@ -1,3 +1,4 @@
+import '../styles/more';
 import { Drawer, Stack, Table, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { api, must } from '../api/client';

@@ -1,3 +1,4 @@
+import '../../styles/more';
 import { Button, Checkbox, SegmentedControl, SimpleGrid, Skeleton, Stack, Table } from '@mantine/core';
 import { IconChartHistogram, IconDownload } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';

@@ -87,9 +87,9 @@ function Reason({ message, mayAct }: { message: Message; mayAct: boolean }) {
             setBusy(true);
             try {
               await retry(message.id);
-              done(t, t('talk.retried'));
+              void done(t, t('talk.retried'));
             } catch (error) {
-              told(t, error);
+              void told(t, error);
             }
             setBusy(false);
           }}

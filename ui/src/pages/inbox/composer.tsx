@@ -1,14 +1,15 @@
 import { Button, Textarea } from '@mantine/core';
 import { IconBolt, IconClockOff, IconLock, IconMessage, IconSend, IconTemplate } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
-import { useEffect, useImperativeHandle, useRef, useState, type Ref } from 'react';
+import { lazy, Suspense, useEffect, useImperativeHandle, useRef, useState, type Ref } from 'react';
 import { api, must, once, type Conversation } from '../../api/client';
 import { Refused } from '../../api/problem';
 import { useT } from '../../i18n';
 import { useFormat, useNow } from '../../i18n/format';
 import { ask, done, failed } from '../../parts/act';
-import { TemplateForm } from './template';
 import s from './inbox.module.css';
+
+const TemplateForm = lazy(() => import('./template').then((part) => ({ default: part.TemplateForm })));
 
 export interface ComposerHandle {
   write(mode: 'reply' | 'note'): void;
@@ -101,7 +102,7 @@ export function Composer({ talk, newest, takeOver, ref }: Props) {
         if (await ask({ title: t('talk.newer'), body: t('talk.newerMore'), act: t('talk.sendAnyway') })) await send(true);
         return;
       }
-      failed(t, error);
+      void failed(t, error);
     }
   };
 
@@ -163,7 +164,7 @@ export function Composer({ talk, newest, takeOver, ref }: Props) {
           </Button>
         </div>
       )}
-      {template ? <TemplateForm talk={talk.id} close={() => setTemplate(false)} sent={() => done(t, t('talk.templateSent'))} /> : null}
+      {template ? <Suspense><TemplateForm talk={talk.id} close={() => setTemplate(false)} sent={() => void done(t, t('talk.templateSent'))} /></Suspense> : null}
     </div>
   );
 }

@@ -81,6 +81,7 @@ export function InboxList({ open }: { open: string | undefined }) {
     Escape: () => (selection.ids.size > 0 ? selection.clear() : open && void navigate({ to: '/inbox', search: kept as never })),
   });
 
+  const tally = (count: { value: number; capped: boolean } | undefined) => (count ? ` ${format.number(count.value)}${count.capped ? '+' : ''}` : '');
   const filtered = filters.any('q', 'status', 'tab');
   return (
     <section className={s.list} aria-label={t('inbox.list')}>
@@ -97,6 +98,7 @@ export function InboxList({ open }: { open: string | undefined }) {
               {statuses.map((one) => (
                 <Menu.Item key={one} onClick={() => filters.set({ status: one === 'any' ? null : one })} rightSection={one === status ? '✓' : null}>
                   {t(`inbox.status.${one}`)}
+                  {one === 'open' || one === 'pending' || one === 'snoozed' ? <span className="quiet num">{tally(counts.data?.[one])}</span> : null}
                 </Menu.Item>
               ))}
             </Menu.Dropdown>
@@ -132,11 +134,12 @@ export function InboxList({ open }: { open: string | undefined }) {
         />
         <div className={s.tabs} role="group" aria-label={t('inbox.list')}>
           {tabs.map((one) => {
-            const count = counts.data?.[one];
+            // The numbers are of open conversations: they stand there only while the list shows those (R8).
+            const count = status === 'open' && !q ? counts.data?.[one] : undefined;
             return (
               <button key={one} type="button" aria-pressed={tab === one} onClick={() => filters.set({ tab: one === 'all' ? null : one })}>
                 {t(`inbox.tab.${one}`)}
-                {count ? <span className="num">{` ${format.number(count.value)}${count.capped ? '+' : ''}`}</span> : null}
+                <span className="num">{tally(count)}</span>
               </button>
             );
           })}

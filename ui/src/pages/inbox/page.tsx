@@ -1,15 +1,20 @@
-import { Button, Drawer } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { useLocalStorage, useMediaQuery } from '@mantine/hooks';
 import { IconMessages } from '@tabler/icons-react';
 import { useNavigate, useParams } from '@tanstack/react-router';
-import { useState } from 'react';
+import { lazy, Suspense, useEffect, useState } from 'react';
 import { useSession } from '../../api/session';
 import { useT } from '../../i18n';
-import { Empty } from '../../parts/basics';
-import { About } from './about';
+import { Empty, Waiting } from '../../parts/basics';
 import s from './inbox.module.css';
 import { InboxList } from './list';
-import { Talk } from './talk';
+
+// The list stands first; the conversation's parts are fetched while it is looked at.
+const loadTalk = () => import('./talk').then((part) => ({ default: part.Talk }));
+const loadAbout = () => import('./about').then((part) => ({ default: part.About }));
+const Talk = lazy(loadTalk);
+const About = lazy(loadAbout);
+const Sheet = lazy(() => import('./sheet'));
 
 /** List, conversation and person side by side; on a phone one of them, by the address, so that going back works (R11). */
 export function InboxPage() {
@@ -20,13 +25,19 @@ export function InboxPage() {
   const wide = useMediaQuery('(min-width: 75.01em)', true, { getInitialValueInEffect: false });
   const [pinned, pin] = useLocalStorage({ key: 'barid.about', defaultValue: true, getInitialValueInEffect: false });
   const [sheet, setSheet] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => void Promise.all([loadTalk(), loadAbout()]), 300);
+    return () => clearTimeout(timer);
+  }, []);
   const beside = wide && pinned && Boolean(id);
   return (
     <div className={s.inbox} data-open={Boolean(id)} data-about={beside}>
       <InboxList open={id} />
       <div className={s.talk}>
         {id ? (
-          <Talk key={id} id={id} toggleAbout={() => (wide ? pin(!pinned) : setSheet(true))} />
+          <Suspense fallback={<Waiting rows={7} height={40} />}>
+            <Talk key={id} id={id} toggleAbout={() => (wide ? pin(!pinned) : setSheet(true))} />
+          </Suspense>
         ) : (
           <Empty
             title={t('inbox.choose')}
@@ -39,12 +50,12 @@ export function InboxPage() {
       </div>
       {beside && id ? (
         <aside className={s.about} aria-label={t('talk.about')} tabIndex={0}>
-          <About id={id} />
+          <Suspense>
+            <About id={id} />
+          </Suspense>
         </aside>
       ) : null}
-      <Drawer opened={sheet && !wide && Boolean(id)} onClose={() => setSheet(false)} title={t('talk.about')} size="sm" closeButtonProps={{ 'aria-label': t('close') }}>
-        {id ? <About id={id} /> : null}
-      </Drawer>
+      {sheet && !wide && id ? <Suspense><Sheet id={id} close={() => setSheet(false)} /></Suspense> : null}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
 import { IconArrowLeft, IconBolt, IconCheck, IconClockPause, IconDotsVertical, IconFlag3, IconHandStop, IconInfoCircle, IconMailOpened, IconRobot, IconRotateClockwise, IconUser, IconUserCheck, IconUserExclamation } from '@tabler/icons-react';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import type { Conversation, Message } from '../../api/client';
 import { Refused } from '../../api/problem';
 import { useMay, useSession } from '../../api/session';
@@ -9,13 +9,14 @@ import { useT } from '../../i18n';
 import { useFormat } from '../../i18n/format';
 import { Empty, Phone, Problem, Said, Waiting } from '../../parts/basics';
 import { useShortcuts } from '../../parts/keys';
-import { MessageDrawer } from '../../parts/message';
 import { snoozes } from '../../parts/snooze';
 import { Composer, type ComposerHandle } from './composer';
 import s from './inbox.module.css';
 import { nameOf } from './row';
 import { Thread } from './thread';
 import { useActs, useTalk, useThread } from './use-talk';
+
+const MessageDrawer = lazy(() => import('../../parts/message').then((part) => ({ default: part.MessageDrawer })));
 
 export function Talk({ id, toggleAbout }: { id: string; toggleAbout: () => void }) {
   const { t } = useT();
@@ -100,7 +101,7 @@ export function Talk({ id, toggleAbout }: { id: string; toggleAbout: () => void 
       <Owner talk={talk} acts={acts} mayAct={mayAct} />
       <Thread items={items} feed={feed} firstUnread={firstUnread ?? 0} mayAct={mayAct} details={setShown} />
       {mayAct ? <Composer ref={composer} talk={talk} newest={newest} takeOver={acts.takeOver} /> : null}
-      <MessageDrawer id={shown?.id ?? null} close={() => setShown(null)} />
+      {shown ? <Suspense><MessageDrawer id={shown.id} close={() => setShown(null)} /></Suspense> : null}
     </section>
   );
 }

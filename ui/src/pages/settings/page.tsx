@@ -1,3 +1,4 @@
+import '../../styles/more';
 import { Table, Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';

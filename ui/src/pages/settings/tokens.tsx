@@ -41,9 +41,9 @@ export function Tokens() {
                 try {
                   await must(api.POST('/tokens/{id}/revoke', { params: { path: { id: row.id } } }));
                   await client.invalidateQueries({ queryKey: ['tokens'] });
-                  done(t, t('tokens.revoked'));
+                  void done(t, t('tokens.revoked'));
                 } catch (error) {
-                  failed(t, error);
+                  void failed(t, error);
                 }
               }}
             >

@@ -24,9 +24,9 @@ export function Users() {
     try {
       await must(api.PATCH('/users/{id}', { params: { path: { id: user.id }, header: { 'if-match': `"${user.version}"` } }, body: body as never }));
       await client.invalidateQueries({ queryKey: ['users'] });
-      done(t, t('users.saved'));
+      void done(t, t('users.saved'));
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
   };
   const newLink = async (user: User) => {
@@ -34,7 +34,7 @@ export function Users() {
       const made = await must(api.POST('/users/{id}/links', { params: { path: { id: user.id } } }));
       setLink(`${location.origin}/start?token=${made.token}`);
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
   };
   const columns = useMemo<Column<User>[]>(
@@ -77,7 +77,7 @@ export function Users() {
     <>
       <Group mb="sm" justify="flex-end"><Button leftSection={<IconPlus size={15} />} onClick={() => setAdding(true)}>{t('users.add')}</Button></Group>
       <DataTable label={t('settings.users')} feed={feed} columns={columns} id={idOf} rowName={(row) => row.name} empty={<Empty title={t('empty.title')} />} />
-      {adding ? <Add close={() => setAdding(false)} made={(user) => { setAdding(false); done(t, t('users.added')); void newLink(user); }} /> : null}
+      {adding ? <Add close={() => setAdding(false)} made={(user) => { setAdding(false); void done(t, t('users.added')); void newLink(user); }} /> : null}
       <Modal opened={link !== null} onClose={() => setLink(null)} title={t('users.link')} closeButtonProps={{ 'aria-label': t('close') }}>
         <Shown text={link ?? ''} says={t('users.linkMore')} />
       </Modal>

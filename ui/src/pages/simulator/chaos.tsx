@@ -31,10 +31,10 @@ export function Chaos({ person }: { person: Person }) {
     setBusy(true);
     try {
       await asked;
-      done(t, said);
+      void done(t, said);
       await client.invalidateQueries({ queryKey: ['sim'] });
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
     setBusy(false);
   };

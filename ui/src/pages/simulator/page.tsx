@@ -1,3 +1,4 @@
+import '../../styles/more';
 import { ActionIcon, Button, Menu, Modal, Stack, Textarea, TextInput } from '@mantine/core';
 import { IconFile, IconInbox, IconMapPin, IconMicrophone, IconPhoto, IconPlus, IconSend, IconUserPlus } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -105,13 +106,13 @@ function Handset({ person, business }: { person: Person; business: string }) {
     setBusy(true);
     try {
       const posted = await must(api.POST('/simulator/messages', { body: { phone: person.phone, name: person.name, channel: person.channel ?? null, kind, text: body } as never }));
-      if (posted.status !== 200) failed(t, new Refused(posted.status ?? 0, { title: t('sim.posted', { status: posted.status ?? '–' }), detail: posted.answer }));
+      if (posted.status !== 200) void failed(t, new Refused(posted.status ?? 0, { title: t('sim.posted', { status: posted.status ?? '–' }), detail: posted.answer }));
       setText('');
       note('write');
       void client.invalidateQueries({ queryKey: ['sim', person.phone] });
       void client.invalidateQueries({ queryKey: ['conversations'] });
     } catch (error) {
-      failed(t, error);
+      void failed(t, error);
     }
     setBusy(false);
   };
