@@ -55,6 +55,7 @@ pub(crate) fn finish(description: OpenApi) -> String {
             schema_of(name, schema);
         }
     }
+    bodies(&mut root);
     serde_json::to_string_pretty(&root).unwrap_or_default() + "\n"
 }
 
@@ -94,7 +95,6 @@ fn common(path: &str, method: &str, operation: &mut Value) {
     }
     let name = format!("{method}{path}").to_lowercase().replace(['/', '-', '.'], "_").replace(['{', '}'], "");
     operation.insert("operationId".into(), json!(name));
-    let body = operation.contains_key("requestBody");
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };
     for response in responses.values_mut().filter_map(Value::as_object_mut) {
@@ -115,9 +115,6 @@ fn common(path: &str, method: &str, operation: &mut Value) {
     if method == "POST" && !open {
         key(path, operation);
     }
-    if body && let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut) {
-        body.insert("required".into(), json!(true));
-    }
 }
 
 fn key(path: &str, operation: &mut Map<String, Value>) {
@@ -129,6 +126,23 @@ fn key(path: &str, operation: &mut Map<String, Value>) {
     });
     if let Some(all) = operation.entry("parameters").or_insert_with(|| json!([])).as_array_mut() {
         all.push(parameter);
+    }
+}
+
+/// A body of which every field may be left out may be left out, too.
+fn bodies(root: &mut Value) {
+    let needs = |name: &str, root: &Value| {
+        let required = root.pointer(&format!("/components/schemas/{name}/required")).and_then(Value::as_array);
+        required.is_some_and(|fields| !fields.is_empty())
+    };
+    let whole = root.clone();
+    let items = root.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
+    for operation in items.flat_map(|(_, item)| item.as_object_mut().into_iter().flatten().map(|(_, o)| o)) {
+        let Some(body) = operation.get_mut("requestBody").and_then(Value::as_object_mut) else { continue };
+        let schema =
+            body.get("content").and_then(|c| c.pointer("/application~1json/schema/$ref")).and_then(Value::as_str);
+        let required = schema.and_then(|s| s.rsplit('/').next()).is_some_and(|name| needs(name, &whole));
+        body.insert("required".into(), json!(required));
     }
 }
 

@@ -152,8 +152,10 @@ fn key(parts: &Parts, route: &str) -> Result<Option<String>, Failure> {
         }
         return Ok(None);
     };
-    let text = value.to_str().ok().map(str::trim).filter(|t| (1..=LONGEST_KEY).contains(&t.len()));
-    let text = text.ok_or_else(|| Failure::bad(format!("Idempotency-Key must have 1 to {LONGEST_KEY} characters")))?;
+    let sound = |t: &&str| (1..=LONGEST_KEY).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_graphic());
+    let text = value.to_str().ok().filter(sound).ok_or_else(|| {
+        Failure::bad(format!("Idempotency-Key must have 1 to {LONGEST_KEY} characters, none of them a space"))
+    })?;
     Ok(Some(text.to_owned()))
 }
 
