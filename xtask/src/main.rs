@@ -1,14 +1,16 @@
-//! Barid's commands for builders: `cargo xtask demo | test | law | docs`.
+//! Barid's commands for builders: `cargo xtask demo | test | law | docs | page | screenshots`.
 //!
 //! - [`law`]: the rules of ARCHITECTURE.md that a machine can check
 //! - [`test`]: everything that must pass, in one command
 //! - [`demo`]: the engine with a simulated WhatsApp
 //! - [`docs`]: the pages that are printed from code
+//! - [`page`]: the web page: built, tested in a browser, pictured
 //! - [`run`]: child processes, with their words passed on
 
 mod demo;
 mod docs;
 mod law;
+mod page;
 mod run;
 mod test;
 
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         "test" => test::run(&root, rest),
         "law" => law::command(&root),
         "docs" => docs::run(&root),
+        "page" => page::command(&root),
+        "screenshots" => page::screenshots(&root, rest),
         "help" | "--help" | "-h" => {
             say(HELP);
             Ok(true)

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::law;
+use crate::page;
 use crate::run::{Stream, Watch, cargo, output, passes, say, watched};
 
 /// Failpoints are compiled in for the whole run, so that nothing is built twice: the crash tests kill a binary built with them.
@@ -24,7 +25,8 @@ pub fn run(root: &Path, args: &[String]) -> Result<bool> {
             passes(clippy.args(["--", "-D", "warnings"]))
         })?
         && stages.run("tests", || tests(root, args, &mut counts))?
-        && stages.run("examples in the documentation", || examples(root, &mut counts))?;
+        && stages.run("examples in the documentation", || examples(root, &mut counts))?
+        && stages.run("page, in a browser", || page::test(root))?;
     stages.summary();
     let Counts { passed: good, failed: bad } = counts;
     let rest = if good + bad == 0 { " (no test was run)" } else { "" };
