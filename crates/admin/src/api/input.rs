@@ -21,6 +21,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Input<T> {
         let bytes = bytes.await.map_err(|e| Failure::bad(format!("the body: {e}")))?;
         // Nothing and `{}` are the same where every field may be left out.
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // serde would read the fields of a struct from a list, too.
+        if text.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(Failure::bad("the body is no JSON object"));
+        }
         serde_json::from_slice(text).map(Self).map_err(|e| Failure::bad(format!("the body: {e}")))
     }
 }
@@ -55,7 +59,7 @@ impl<S: Send + Sync, T: std::str::FromStr<Err: std::fmt::Display>> FromRequestPa
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().map_err(|_| Failure::bad("If-Match is no text"))?.trim();
-    Ok((text != "*").then(|| text.trim_start_matches("W/").trim_matches('"').to_owned()))
+    Ok((text != "*" && !text.is_empty()).then(|| text.trim_start_matches("W/").trim_matches('"').to_owned()))
 }
 
 /// Text that a person wrote: not empty, not too long, without what no database keeps.

@@ -231,6 +231,7 @@ pub(crate) async fn messages(
     Asked(query): Asked<PhoneQuery>,
 ) -> Answer<SimulatedPhone> {
     digits(&query.phone)?;
+    perhaps("channel", query.channel.as_ref(), 40)?;
     Ok(Json(world(&desk)?.phone(query.channel, query.phone).await))
 }
 
@@ -243,8 +244,16 @@ pub(crate) async fn write(
     Input(input): Input<SimulatedMessageInput>,
 ) -> Answer<SimulatedPosted> {
     digits(&input.phone)?;
-    perhaps("text", input.text.as_ref(), 4096)?;
-    perhaps("name", input.name.as_ref(), 100)?;
+    for (what, text, longest) in [
+        ("text", &input.text, 4096),
+        ("name", &input.name, 100),
+        ("channel", &input.channel, 40),
+        ("kind", &input.kind, 20),
+        ("button", &input.button, 256),
+        ("of", &input.of, 256),
+    ] {
+        perhaps(what, text.as_ref(), longest)?;
+    }
     if input.copies.is_some_and(|n| !(1..=10).contains(&n)) {
         return Err(Failure::bad("copies must be 1 to 10"));
     }

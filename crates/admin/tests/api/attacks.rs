@@ -289,6 +289,7 @@ async fn bad_bodies_are_refused() {
         ("application/json", [b"[".repeat(100_000)].concat(), 400),
         ("application/json", b"{\"body\":\"x\",\"tenant_id\":\"1\"}".to_vec(), 400),
         ("application/json", b"{\"body\":5}".to_vec(), 400),
+        ("application/json", b"[\"x\"]".to_vec(), 400),
         ("application/json", b"{\"body\":\"   \"}".to_vec(), 400),
         ("application/json", b"{\"body\":\"\xff\"}".to_vec(), 400),
     ] {
