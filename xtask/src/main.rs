@@ -1,15 +1,17 @@
-//! Barid's commands for builders: `cargo xtask demo | test | law | docs`.
+//! Barid's commands for builders: `cargo xtask demo | test | law | docs | page | screenshots`.
 //!
 //! - [`law`]: the rules of ARCHITECTURE.md that a machine can check
 //! - [`test`]: everything that must pass, in one command
 //! - [`postgres`]: the tests' own PostgreSQL
 //! - [`demo`]: the engine with a simulated WhatsApp
 //! - [`docs`]: the pages that are printed from code
+//! - [`page`]: the web page: built, tested in a browser, pictured
 //! - [`run`]: child processes, with their words passed on
 
 mod demo;
 mod docs;
 mod law;
+mod page;
 mod postgres;
 mod run;
 mod test;
@@ -24,7 +26,7 @@ const HELP: &str = "cargo xtask COMMAND
   demo [ARGS]   build Barid and run its demo; ARGS go to `barid demo`
   test [ARGS]   check the toolchain, format, lints and law, then run all tests; ARGS go to the test runner
   law           check the rules of ARCHITECTURE.md
-  docs          print the pages that are made from code: docs/config.md, docs/states.md";
+  docs          print the pages that are made from code: docs/config.md, docs/states.md, docs/api/openapi.json";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         "test" => test::run(&root, rest),
         "law" => law::command(&root),
         "docs" => docs::run(&root),
+        "page" => page::command(&root),
+        "screenshots" => page::screenshots(&root, rest),
         "help" | "--help" | "-h" => {
             say(HELP);
             Ok(true)

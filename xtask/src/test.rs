@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::law;
+use crate::page;
 use crate::postgres::{self, Server};
 use crate::run::{Stream, Watch, cargo, output, passes, say, watched};
 
@@ -31,7 +32,8 @@ pub fn run(root: &Path, args: &[String]) -> Result<bool> {
         })?
         && stages.run("tests", || tests(root, args, server.as_ref(), &mut counts))?
         && stages.run("end to end on PostgreSQL", || on_postgres(root, args, server.as_ref(), &mut counts))?
-        && stages.run("examples in the documentation", || examples(root, &mut counts))?;
+        && stages.run("examples in the documentation", || examples(root, &mut counts))?
+        && stages.run("page, in a browser", || page::test(root))?;
     stages.summary();
     let Counts { passed: good, failed: bad } = counts;
     let rest = if good + bad == 0 { " (no test was run)" } else { "" };

@@ -4,13 +4,17 @@
 //! - `jobs.rs`: `/api/jobs/*`, `/api/cron/*` for outside schedulers (S2.7, S2.8)
 //! - `send.rs`: `/api/whatsapp-send` (S4.9)
 //! - `auth.rs`: tokens in the query or as `Authorization: Bearer`
+//! - `api/`: everything that people and other programs do (S6.2)
+//! - `ui.rs`: the web page, out of the binary (S6.1)
 
+pub mod api;
 mod auth;
 mod figures;
 mod health;
 mod jobs;
 mod problem;
 mod send;
+mod ui;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,6 +44,8 @@ pub struct Admin {
     pub doors: Vec<Door>,
     /// How long a person's own message pauses the assistant.
     pub pause: std::time::Duration,
+    /// The API.
+    pub desk: Arc<api::Desk>,
     /// Whether this process drains: not ready any more.
     pub draining: Arc<std::sync::atomic::AtomicBool>,
 }
@@ -52,6 +58,7 @@ impl std::fmt::Debug for Admin {
 
 /// The operator's routes.
 pub fn router(admin: Admin) -> Router {
+    let api = api::router(Arc::clone(&admin.desk));
     Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
@@ -63,4 +70,6 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/cron/run-outbound-jobs", get(jobs::run_by_cron).post(jobs::run_by_cron))
         .route("/api/whatsapp-send", post(send::send))
         .with_state(Arc::new(admin))
+        .merge(api)
+        .fallback(ui::serve)
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 use tower_http::timeout::TimeoutLayer;
 
 /// Bounds on clients.
@@ -48,8 +49,8 @@ pub async fn run(listener: TcpListener, router: Router, bounds: Bounds, stop: Ca
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        let socket = match accepted {
-            Ok((socket, _)) => socket,
+        let (socket, peer) = match accepted {
+            Ok((socket, peer)) => (socket, admin::api::Peer(peer.ip())),
             Err(error) => {
                 // Out of file descriptors, as a rule: the next attempt would fail as fast.
                 tracing::warn!(%error, "a connection could not be taken");
@@ -58,7 +59,11 @@ pub async fn run(listener: TcpListener, router: Router, bounds: Bounds, stop: Ca
             }
         };
         let _ = socket.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let service = router.clone().map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let service = TowerToHyperService::new(service);
         let connection = graceful.watch(http.serve_connection(TokioIo::new(socket), service));
         clients.spawn(async move {
             if let Err(error) = connection.await {

@@ -48,6 +48,8 @@ pub struct Start {
     pub extra: Option<Router>,
     /// Live by the given clock even where the database's time would decide: for tests that move it.
     pub own_clock: bool,
+    /// The demo's simulated world, for the page.
+    pub simulator: Option<Arc<dyn admin::api::simulator::World>>,
 }
 
 impl std::fmt::Debug for Start {
@@ -304,14 +306,12 @@ impl App {
         };
         let options = ingress::Options { max_body: config.server.max_body, unrouted, policy };
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff);
-        let mut router = ingress::router(intake).merge(admin::router(operator(
-            config,
-            &store,
-            &worker,
-            &draining,
-            doors(config, &synced),
-            start.metrics,
-        )));
+        let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let desk = admin::api::Desk::new(store.clone(), desk(config, start.simulator));
+        tasks.spawn(Arc::clone(&desk).follow(server.clone()));
+        let mut operator = operator(config, &store, &worker, &draining, desk, start.metrics);
+        operator.doors = doors(config, &synced);
+        let mut router = ingress::router(intake).merge(admin::router(operator));
         if let Some(extra) = start.extra {
             router = router.merge(extra);
         }
@@ -320,7 +320,6 @@ impl App {
             headers: config.server.header_timeout,
             request: config.server.request_timeout,
         };
-        let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(serve::run(listener, router, bounds, server.clone()));
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), tenants = config.tenants.len(), "taking webhooks");
         Ok(Self { address, store, worker, draining, server, tasks, drain: config.jobs.drain })
@@ -355,12 +354,26 @@ impl App {
     }
 }
 
+/// How the API differs from one installation to another.
+fn desk(config: &Config, simulator: Option<Arc<dyn admin::api::simulator::World>>) -> admin::api::Options {
+    let of = |word: fn(&Tenant) -> &String| {
+        config.tenants.iter().map(|t| (t.slug.clone(), word(t).clone())).collect::<std::collections::HashMap<_, _>>()
+    };
+    admin::api::Options {
+        https: config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
+        time_zones: of(|t| &t.timezone),
+        assistants: of(|t| &t.assistant),
+        simulator,
+    }
+}
+
 fn operator(
     config: &Config,
     store: &Store,
     worker: &Arc<Worker>,
     draining: &Arc<AtomicBool>,
-    doors: Vec<Door>,
+    desk: Arc<admin::api::Desk>,
     metrics: Option<Arc<dyn Fn() -> String + Send + std::marker::Sync>>,
 ) -> admin::Admin {
     let worker = Arc::clone(worker);
@@ -373,7 +386,8 @@ fn operator(
             Box::pin(async move { Ok(worker.run_outbound(max).await?.conversations) })
         }),
         render_metrics: metrics.unwrap_or_else(|| Arc::new(String::new)),
-        doors,
+        doors: Vec::new(),
+        desk,
         pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
         draining: Arc::clone(draining),
     }

@@ -351,6 +351,12 @@ impl Simulator {
         self.world.faults.push(rule);
     }
 
+    /// The faults in force.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Rule> {
+        self.world.faults.rules()
+    }
+
     /// Ends all faults.
     pub fn clear_faults(&self) {
         self.world.faults.clear();

@@ -49,11 +49,26 @@ pub(crate) fn go(
 
 /// A person answers from now on: the assistant is quiet until `until`, and what it had not sent yet is held.
 pub(crate) fn pause(tx: &mut dyn Tx, s: &Snapshot, until: Timestamp, reason: &str, actor: &str) -> Result<()> {
+    pause_until(tx, s, Some(until), reason, actor)
+}
+
+/// The same; without a time, until somebody hands back.
+pub(crate) fn pause_until(
+    tx: &mut dyn Tx,
+    s: &Snapshot,
+    until: Option<Timestamp>,
+    reason: &str,
+    actor: &str,
+) -> Result<()> {
     // Opted out stays opted out: a person's reply does not opt in.
     if matches!(s.state, ConversationState::OptedOut | ConversationState::Closed) {
         return Ok(());
     }
-    go(tx, s.tenant, s.conversation, s.state, ConversationState::Paused, Some(until), (reason, actor))?;
+    if s.state == ConversationState::Paused && until.is_none() {
+        let none: Option<Timestamp> = None;
+        tx.execute(&SET_STATE, params![s.conversation, s.state.as_str(), none, none])?;
+    }
+    go(tx, s.tenant, s.conversation, s.state, ConversationState::Paused, until, (reason, actor))?;
     if tx.execute(&HOLD_PENDING, params![s.conversation, "held: a person answered first"])? > 0 {
         tx.execute(&UNQUEUE_HELD, params![s.conversation])?;
     }

@@ -28,6 +28,15 @@ pub enum StoreError {
     /// The request makes no sense in the row's present state.
     #[error("{0}")]
     Refused(String),
+    /// The row changed since the caller read it; nothing was written (S6.2).
+    #[error("the {0} was changed meanwhile; read it again and decide anew")]
+    Changed(&'static str),
+    /// Free text may not be sent now: Meta allows it for 24 hours after the person's last message (S4.7).
+    #[error("the 24-hour window has closed: only an approved template reaches this person until they write again")]
+    WindowClosed,
+    /// The person wrote again after what the caller had seen.
+    #[error("a newer message has come: read it before you answer, or send again without `seen`")]
+    NewerMessage,
     /// A status move that the state machine forbids.
     #[error(transparent)]
     Illegal(#[from] IllegalMove),
@@ -72,7 +81,9 @@ impl StoreError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Unavailable { .. } | Self::Closed | Self::LeaseLost(_) => Fault::Transient,
-            Self::NotFound { .. } | Self::Refused(_) => Fault::Permanent,
+            Self::NotFound { .. } | Self::Refused(_) | Self::Changed(_) | Self::WindowClosed | Self::NewerMessage => {
+                Fault::Permanent
+            }
             Self::Unusable(_) => Fault::Configuration,
             Self::Illegal(_) | Self::Corrupt { .. } | Self::Statement { .. } | Self::Panicked(_) => Fault::Bug,
         }

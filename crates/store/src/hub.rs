@@ -13,6 +13,7 @@ use types::{ChannelId, MessageId, Timestamp};
 pub struct Hub {
     work: Notify,
     others: Notify,
+    commits: Notify,
     waiting: Mutex<HashMap<MessageId, Vec<oneshot::Sender<()>>>>,
     traffic: Mutex<HashMap<ChannelId, Traffic>>,
 }
@@ -48,6 +49,16 @@ impl Hub {
     /// Resolves after the next [`Self::wake`], or at once if one came since the last wait.
     pub async fn woken(&self) {
         self.work.notified().await;
+    }
+
+    /// Something was committed by this process: for the one that keeps the desk.
+    pub fn stir(&self) {
+        self.commits.notify_one();
+    }
+
+    /// Resolves after the next [`Self::stir`], or at once if one came since the last wait.
+    pub async fn stirred(&self) {
+        self.commits.notified().await;
     }
 
     /// Resolves when the outcome of `message` is on record; to be taken before looking at the record.

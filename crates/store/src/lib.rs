@@ -6,14 +6,17 @@
 //! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
 #[macro_use]
 pub mod sql;
+pub mod accounts;
 pub mod channels;
 pub mod contacts;
 pub mod conversations;
 pub mod dead_letters;
+pub mod desk;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -130,7 +133,9 @@ impl Store {
     /// # Errors
     /// What the operation gives, or [`StoreError::Unavailable`] when its group could not be committed.
     pub async fn write<O: Op>(&self, op: O) -> Result<O::Out> {
-        call(&self.writer, op, None).await
+        let out = call(&self.writer, op, None).await;
+        self.hub.stir();
+        out
     }
 
     /// Runs a reading operation beside the writer, at one consistent moment.
@@ -202,10 +207,31 @@ async fn call<O: Op>(queue: &mpsc::Sender<Box<dyn task::Task>>, op: O, tenant: O
 #[must_use]
 pub fn statements() -> Vec<&'static sql::Sql> {
     [
+        accounts::STATEMENTS,
+        accounts::failures::STATEMENTS,
+        accounts::keys::STATEMENTS,
+        accounts::links::STATEMENTS,
+        accounts::sessions::STATEMENTS,
+        accounts::tokens::STATEMENTS,
+        accounts::users::STATEMENTS,
         channels::STATEMENTS,
         contacts::STATEMENTS,
         conversations::STATEMENTS,
         dead_letters::STATEMENTS,
+        desk::acts::STATEMENTS,
+        desk::audit::STATEMENTS,
+        desk::batches::STATEMENTS,
+        desk::charts::STATEMENTS,
+        desk::failed::STATEMENTS,
+        desk::follow::STATEMENTS,
+        desk::inbox::STATEMENTS,
+        desk::leads::STATEMENTS,
+        desk::letters::STATEMENTS,
+        desk::notices::STATEMENTS,
+        desk::queue::STATEMENTS,
+        desk::tasks::STATEMENTS,
+        desk::tenants::STATEMENTS,
+        desk::thread::STATEMENTS,
         events::STATEMENTS,
         export::STATEMENTS,
         inbox::STATEMENTS,

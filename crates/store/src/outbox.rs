@@ -6,7 +6,8 @@ use std::time::Duration;
 use types::outbound::{OutboundContent, Outcome};
 use types::states::{ConversationState, IllegalMove, MessageStatus, SendOutcome};
 use types::{
-    AttemptId, ChannelId, ConversationId, DedupeKey, Fault, MessageId, ProviderMessageId, Refusal, RequestId, Scope, Timestamp,
+    AttemptId, ChannelId, ConversationId, DedupeKey, Fault, MessageId, ProviderMessageId, Refusal, RequestId, Scope,
+    Timestamp,
 };
 
 use crate::error::{Result, StoreError};

@@ -218,6 +218,11 @@ impl FromValue for Timestamp {
         i64::from_value(v).map(Self::from_micros)
     }
 }
+impl FromValue for types::Moment {
+    fn from_value(v: Value<'_>) -> Result<Self, String> {
+        Timestamp::from_value(v).map(Self)
+    }
+}
 impl<T: FromValue> FromValue for Option<T> {
     fn from_value(v: Value<'_>) -> Result<Self, String> {
         if v == Value::Null { Ok(None) } else { T::from_value(v).map(Some) }
@@ -243,7 +248,13 @@ id_values!(
     AttemptId,
     EventId,
     DeadLetterId,
-    TaskId
+    TaskId,
+    NotificationId,
+    UserId,
+    TokenId,
+    NoteId,
+    BatchId,
+    AuditId
 );
 
 macro_rules! text_values {

@@ -49,7 +49,9 @@ sql! {
         "SELECT MAX(id) FROM (SELECT MAX(id) AS id FROM messages UNION ALL SELECT MAX(id) FROM attempts UNION ALL SELECT MAX(id) FROM events
          UNION ALL SELECT MAX(id) FROM conversations UNION ALL SELECT MAX(id) FROM transitions UNION ALL SELECT MAX(id) FROM notifications
          UNION ALL SELECT MAX(id) FROM dead_letters UNION ALL SELECT MAX(id) FROM contacts UNION ALL SELECT MAX(id) FROM leads
-         UNION ALL SELECT MAX(id) FROM channels UNION ALL SELECT MAX(id) FROM tenants) AS ids";
+         UNION ALL SELECT MAX(id) FROM channels UNION ALL SELECT MAX(id) FROM tenants UNION ALL SELECT MAX(id) FROM notes
+         UNION ALL SELECT MAX(id) FROM tasks UNION ALL SELECT MAX(id) FROM users UNION ALL SELECT MAX(id) FROM tokens
+         UNION ALL SELECT MAX(id) FROM audit UNION ALL SELECT MAX(id) FROM batches) AS ids";
 }
 
 /// The largest id in use, for a process that starts on an existing database.

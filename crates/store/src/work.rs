@@ -129,6 +129,10 @@ pub struct Deliver {
 
 /// What comes next in a conversation.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each conversation in work, and made for every message: it is not worth an allocation"
+)]
 pub enum Next {
     /// This, now.
     Work(Work),

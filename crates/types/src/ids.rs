@@ -55,6 +55,18 @@ macro_rules! ids {
                 String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
             }
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                crate::schema::id()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                "Id".into()
+            }
+        }
     )*};
 }
 
@@ -81,6 +93,18 @@ ids! {
     DeadLetterId;
     /// A task for a person (S3.5).
     TaskId;
+    /// A notice to people (S6.1).
+    NotificationId;
+    /// A person who signs in (S6.1).
+    UserId;
+    /// A program's key to the API (S6.2).
+    TokenId;
+    /// A private note in a conversation (S6.1).
+    NoteId;
+    /// Work on many rows at once (S6.1).
+    BatchId;
+    /// A line of the audit record (S6.7).
+    AuditId;
 }
 
 /// The id that the provider gave a message: `wamid.…` (Meta) or `idMessage` (Green API). Opaque.

@@ -9,6 +9,7 @@
 //! - [`fault`]: every failure knows its class
 //! - [`http`]: a planned request and its answer, as values
 //! - [`problem`]: a refusal over HTTP, as a value
+//! - [`schema`]: how ids, moments and states read in the API's description
 //! - [`text`]: small text tools that several rooms need
 
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod ids;
 pub mod inbound;
 pub mod outbound;
 pub mod problem;
+pub mod schema;
 pub mod secret;
 pub mod states;
 pub mod text;
@@ -25,4 +27,5 @@ pub mod text;
 pub use clock::{Clock, Dice, SharedClock, SystemClock, Timestamp};
 pub use fault::{Fault, Refusal, Scope};
 pub use ids::*;
+pub use schema::Moment;
 pub use secret::Secret;

@@ -39,7 +39,8 @@ impl Drop for Guard<'_> {
 pub(crate) async fn work(worker: Arc<Worker>, claimed: Claimed, _permit: OwnedSemaphorePermit) {
     worker.hold(&claimed.lease);
     let _guard = Guard(&worker, claimed.lease.conversation, claimed.lease.fence);
-    let mut held = Held { lease: claimed.lease, snapshot: Arc::new(claimed.snapshot), admitted: false, saved: Vec::new() };
+    let mut held =
+        Held { lease: claimed.lease, snapshot: Arc::new(claimed.snapshot), admitted: false, saved: Vec::new() };
     let mut work = claimed.work;
     loop {
         let next = match work {

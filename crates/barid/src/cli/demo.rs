@@ -28,6 +28,9 @@ pub(super) struct Args {
     /// Begin anew: forget conversations and secrets.
     #[arg(long)]
     reset: bool,
+    /// Begin without sample leads.
+    #[arg(long)]
+    empty: bool,
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
@@ -45,7 +48,7 @@ pub(super) async fn run(args: Args, clock: SharedClock) -> Result<(), Failure> {
     let handle = telemetry::metrics().context("the metrics cannot start")?;
     let start = Start { metrics: Some(Arc::new(move || handle.render())), ..Start::default() };
     let asked = args.listen.is_some();
-    let options = Options { listen: args.listen, data: args.data, reset: args.reset, start };
+    let options = Options { listen: args.listen, data: args.data, reset: args.reset, sample: !args.empty, start };
     let now = clock.now();
     let demo = demo::start(options, clock).await?;
     let address = demo.url();
@@ -74,6 +77,7 @@ fn words(demo: &Demo, took: Duration) -> Vec<String> {
     vec![
         "Barid is running: demo mode, not for production".to_owned(),
         String::new(),
+        format!("open       {}", demo.start_link()),
         format!("engine     {}", demo.url()),
         format!("WhatsApp   simulated, {}/_sim/", demo.simulator().base_url()),
         format!("data       {data}"),

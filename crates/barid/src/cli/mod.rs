@@ -4,6 +4,7 @@
 //! - `beside`: what a command must know of the server that may run on the same database
 //! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
 //! - `check`, `doctor`, `migrate`: is it set up well
+//! - `user`, `token`: who may sign in, and which programs
 //! - `conversations`, `failed`, `dlq`, `jobs`, `send`, `export`: look and act
 
 mod beside;
@@ -20,6 +21,8 @@ mod migrate;
 mod output;
 mod send;
 mod serve;
+mod token;
+mod user;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -80,6 +83,12 @@ enum Command {
     Jobs(jobs::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
+    /// People who sign in to the page.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Programs' keys to the API.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Print the completions for a shell.
     Completions {
         /// Which shell.
@@ -225,6 +234,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Dlq(command) => dlq::run(&cx, command).await,
         Command::Jobs(command) => jobs::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
+        Command::User(command) => user::run(&cx, command).await,
+        Command::Token(command) => token::run(&cx, command).await,
         Command::Completions { shell } => completions(&cx, shell),
     }
 }

@@ -1,8 +1,12 @@
 //! `barid serve`: take webhooks, answer, and run until stopped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use admin::api::Desk;
 use anyhow::Context;
+use store::accounts::links::Purpose;
+use store::accounts::users::Any;
 use tokio::signal::unix::{SignalKind, signal};
 use types::SystemClock;
 
@@ -27,16 +31,29 @@ pub(super) async fn run(config: Config, args: Args) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let handle = telemetry::metrics().context("the metrics cannot start")?;
-    let start = Start {
-        no_worker: args.no_worker,
-        metrics: Some(Arc::new(move || handle.render())),
-        extra: None,
-        own_clock: false,
-    };
+    let metrics: Option<Arc<dyn Fn() -> String + Send + Sync>> = Some(Arc::new(move || handle.render()));
+    let start = Start { no_worker: args.no_worker, metrics, ..Start::default() };
     let app = App::start(&config, Arc::new(SystemClock), start).await?;
+    first_admin(&config, &app).await?;
     stopped().await?;
     tracing::info!("stopping: no new work, what runs comes to its end");
     app.drain().await;
+    Ok(())
+}
+
+/// How long the first administrator's link can be opened; the next start makes a new one.
+const LINK: Duration = Duration::from_secs(86_400);
+
+/// Where nobody can sign in yet, the log says how the first administrator does: never by a password that everybody knows.
+async fn first_admin(config: &Config, app: &App) -> anyhow::Result<()> {
+    if app.store().read(Any).await? {
+        return Ok(());
+    }
+    let token = Desk::link(app.store(), Purpose::FirstAdmin, None, LINK).await?;
+    let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", app.address()));
+    tracing::warn!(
+        "nobody can sign in yet. Make the first administrator, once, within a day: {base}/start?admin={token}"
+    );
     Ok(())
 }
 

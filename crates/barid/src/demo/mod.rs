@@ -3,21 +3,37 @@
 //!
 //! - [`folder`]: what lies on disk: secrets, database, where it runs
 //! - [`sample`]: the sample business as a configuration
+//! - [`seed`], [`script`]: six leads over six days, so that every page shows something
+//! - [`world`]: the simulated providers as the page speaks with them
 
 pub mod folder;
 pub mod sample;
+pub mod script;
+pub mod seed;
+pub mod world;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use admin::api::Desk;
 use anyhow::{Context, bail};
 use simulator::{GreenInstance, MetaNumber, Simulator, SimulatorOptions, StatusPlan, WebhookTargets};
+use store::Store;
+use store::accounts::links::Purpose;
+use store::accounts::users::{Add, PasswordOf};
+use store::desk::{Access, By, Role};
 use tokio::net::TcpListener;
+use types::clock::ShiftedClock;
 use types::{Dice, Secret, SharedClock};
 
 use crate::wire::{App, Start};
+use world::DemoWorld;
+
+/// Who uses the demo.
+const PERSON: &str = "demo@barid.localhost";
+
 pub use folder::{Folder, Running};
 pub use sample::Secrets;
 
@@ -35,6 +51,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Forget what was there.
     pub reset: bool,
+    /// Begin with sample leads, where the folder is new.
+    pub sample: bool,
     /// More of the engine's start: metrics, routes.
     pub start: Start,
 }
@@ -43,15 +61,16 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Demo {
     app: App,
-    simulator: Simulator,
+    simulator: Arc<Simulator>,
     folder: Folder,
+    token: String,
 }
 
 /// Starts it; returns when it can be talked to.
 ///
 /// # Errors
 /// When the address is not of this machine or is taken, or the folder cannot be used; each says what to mend.
-pub async fn start(options: Options, clock: SharedClock) -> anyhow::Result<Demo> {
+pub async fn start(mut options: Options, clock: SharedClock) -> anyhow::Result<Demo> {
     let listener = listen(options.listen).await?;
     let address = listener.local_addr().context("the address is not known")?;
     let folder = Folder::at(options.data);
@@ -60,9 +79,16 @@ pub async fn start(options: Options, clock: SharedClock) -> anyhow::Result<Demo>
         folder.reset()?;
     }
     let secrets = folder.secrets()?;
-    let simulator = Simulator::start(world(&secrets, Arc::clone(&clock))).await?;
+    // Engine and providers live by one clock, which the page can move.
+    let ahead = Arc::new(ShiftedClock::over(clock));
+    let clock: SharedClock = Arc::clone(&ahead) as SharedClock;
+    let simulator = Arc::new(Simulator::start(providers(&secrets, Arc::clone(&clock))).await?);
+    options.start.simulator = Some(Arc::new(DemoWorld::new(Arc::clone(&simulator), ahead)));
     let text = sample::configuration(address, &simulator.base_url());
     let config = folder.load(&text)?;
+    if options.sample {
+        seed::seed(&config, clock.now()).await?;
+    }
     let app = App::start_on(listener, &config, clock, options.start).await?;
     let url = format!("http://{}", app.address());
     simulator.set_webhooks(&WebhookTargets {
@@ -78,7 +104,30 @@ pub async fn start(options: Options, clock: SharedClock) -> anyhow::Result<Demo>
             business: sample::BUSINESS.to_owned(),
         },
     )?;
-    Ok(Demo { app, simulator, folder })
+    let token = way_in(app.store()).await?;
+    Ok(Demo { app, simulator, folder, token })
+}
+
+/// The demo's own person, and a link that signs in as them once.
+async fn way_in(store: &Store) -> anyhow::Result<String> {
+    let user = match store.read(PasswordOf(PERSON.to_owned())).await? {
+        Some((user, _)) => user,
+        None => {
+            let add = Add {
+                email: PERSON.to_owned(),
+                name: "Demo".to_owned(),
+                role: Role::Admin,
+                password: String::new(),
+                all_tenants: true,
+                tenants: Vec::new(),
+                first: false,
+                access: Access::All,
+                by: By::system("demo"),
+            };
+            store.write(add).await?.id
+        }
+    };
+    Ok(Desk::link(store, Purpose::SignIn, Some(user), Duration::from_secs(86_400)).await?)
 }
 
 async fn listen(asked: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
@@ -97,7 +146,7 @@ async fn listen(asked: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
 }
 
 /// The simulated providers: one number, one instance.
-fn world(secrets: &Secrets, clock: SharedClock) -> SimulatorOptions {
+fn providers(secrets: &Secrets, clock: SharedClock) -> SimulatorOptions {
     let secret = |text: &str| Secret::new(text);
     SimulatorOptions {
         meta: vec![MetaNumber {
@@ -127,6 +176,12 @@ impl Demo {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.app.address())
+    }
+
+    /// Opens the page, signed in; once.
+    #[must_use]
+    pub fn start_link(&self) -> String {
+        format!("{}/start?token={}", self.url(), self.token)
     }
 
     /// Where the simulated providers listen.

@@ -26,6 +26,14 @@ fn the_help_of_each_command() {
         "jobs list",
         "jobs run",
         "export",
+        "user",
+        "user add",
+        "user list",
+        "user passwd",
+        "token",
+        "token create",
+        "token list",
+        "token revoke",
         "completions",
     ] {
         let args = format!("{command} --help");

@@ -2,11 +2,14 @@
 //!
 //! - `support`: running it, and texts without what differs from run to run
 //! - `prepared`: a small database with a conversation, a failed send and a dead letter
+//! - `accounts`: people who sign in, and programs
 //! - `help`: the words of each command's help
 //! - `lists`: tables and JSON over the prepared database; acting on it
 //! - `misuse`: wrong use is exit 2 with the mend; failure is exit 1
 //! - `talk`: the demo, and whole conversations with it
 
+#[cfg(test)]
+mod accounts;
 #[cfg(test)]
 mod help;
 #[cfg(test)]

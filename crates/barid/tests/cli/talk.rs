@@ -18,7 +18,8 @@ impl Demo {
     async fn start() -> Self {
         let folder = testkit::temp_dir().unwrap();
         let listen = format!("127.0.0.1:{}", testkit::free_port().unwrap());
-        let mut program = Program::new(BARID, folder.path()).args(["demo", "--data", "data", "--listen", &listen]);
+        let mut program =
+            Program::new(BARID, folder.path()).args(["demo", "--empty", "--data", "data", "--listen", &listen]);
         let mut binary = program.start().unwrap();
         binary.wait_line("Ready in", PATIENCE).await.unwrap();
         Self { folder, program, binary }

@@ -1,9 +1,11 @@
 //! What every database must do. Each case runs on a fresh database of every kind, which is checked for wholeness when the case ends.
 
+mod accounts;
 mod channels;
 mod contacts;
 mod conversations;
 mod dead_letters;
+mod desk;
 mod inbox;
 mod jobs;
 mod leases;
@@ -18,10 +20,12 @@ mod views;
 use crate::support::{Backend, Case, everywhere};
 
 const ALL: &[(&str, &[(&str, Case)])] = &[
+    ("accounts", accounts::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
+    ("desk", desk::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),

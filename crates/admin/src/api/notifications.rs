@@ -1,0 +1,134 @@
+//! Notifications.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use store::desk::notices::{CountUnread, Deed, Do, List, ReadAll, Which};
+use store::desk::{Count, Notification};
+use types::NotificationId;
+use utoipa::{IntoParams, ToSchema};
+
+use super::acts::SnoozeInput;
+use super::caller::Caller;
+use super::conversations::TenantQuery;
+use super::failure::Answer;
+use super::input::{Asked, Id, Input};
+use super::page::{self, Page};
+use super::{Desk, Shared};
+
+/// Which notifications.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NotificationFilter {
+    /// Neither read nor snoozed.
+    Unread,
+    /// Snoozed.
+    Snoozed,
+    /// All.
+    All,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct NotificationQuery {
+    /// Slug or id; the caller's first tenant where it is left out.
+    tenant: Option<String>,
+    /// Which; all where it is left out.
+    #[param(inline)]
+    filter: Option<NotificationFilter>,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Where to go on.
+    cursor: Option<String>,
+}
+
+/// Lists notifications, newest first.
+#[utoipa::path(get, path = "/notifications", tag = "notifications", params(NotificationQuery),
+    responses((status = 200, body = Page<Notification>)))]
+pub(crate) async fn list(
+    State(desk): Shared,
+    caller: Caller,
+    Asked(query): Asked<NotificationQuery>,
+) -> Answer<Page<Notification>> {
+    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
+    let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
+    let which = match query.filter {
+        Some(NotificationFilter::Unread) => Which::Unread,
+        Some(NotificationFilter::Snoozed) => Which::Snoozed,
+        Some(NotificationFilter::All) | None => Which::All,
+    };
+    let list = List { tenant, which, after: asked.newest(), limit: asked.fetch() };
+    Ok(Json(asked.page(desk.store.read(list).await?)))
+}
+
+/// How many are unread.
+#[utoipa::path(get, path = "/notifications/count", tag = "notifications", params(TenantQuery),
+    responses((status = 200, body = Count)))]
+pub(crate) async fn count(State(desk): Shared, caller: Caller, Asked(query): Asked<TenantQuery>) -> Answer<Count> {
+    let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
+    Ok(Json(desk.store.read(CountUnread(tenant)).await?))
+}
+
+/// Up to which.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReadAllInput {
+    /// Slug or id of the tenant; the caller's first where it is left out.
+    #[serde(default)]
+    tenant: Option<String>,
+    /// The newest one that was on the screen; left out: all.
+    #[serde(default)]
+    upto: Option<NotificationId>,
+}
+
+/// How many.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReadAllDone {
+    /// So many were unread.
+    read: u64,
+}
+
+/// Marks every unread notification as read, those that are snoozed left out.
+#[utoipa::path(post, path = "/notifications/read-all", tag = "notifications", request_body = ReadAllInput,
+    responses((status = 200, body = ReadAllDone)))]
+pub(crate) async fn read_all(
+    State(desk): Shared,
+    caller: Caller,
+    Input(input): Input<ReadAllInput>,
+) -> Answer<ReadAllDone> {
+    let tenant = caller.tenant(&desk, input.tenant.as_deref()).await?;
+    let read = desk.store.write(ReadAll { tenant, upto: input.upto, by: caller.by }).await?;
+    Ok(Json(ReadAllDone { read }))
+}
+
+async fn act(desk: &Desk, caller: Caller, id: NotificationId, deed: Deed) -> Answer<Notification> {
+    Ok(Json(desk.store.write(Do { id, deed, access: caller.access, by: caller.by }).await?))
+}
+
+/// Marks one as read.
+#[utoipa::path(post, path = "/notifications/{id}/read", tag = "notifications", params(("id" = NotificationId, Path)),
+    responses((status = 200, body = Notification)))]
+pub(crate) async fn read(State(desk): Shared, caller: Caller, Id(id): Id<NotificationId>) -> Answer<Notification> {
+    act(&desk, caller, id, Deed::Read).await
+}
+
+/// Marks one as unread, and ends its snooze.
+#[utoipa::path(post, path = "/notifications/{id}/unread", tag = "notifications", params(("id" = NotificationId, Path)),
+    responses((status = 200, body = Notification)))]
+pub(crate) async fn unread(State(desk): Shared, caller: Caller, Id(id): Id<NotificationId>) -> Answer<Notification> {
+    act(&desk, caller, id, Deed::Unread).await
+}
+
+/// Out of sight until then.
+#[utoipa::path(post, path = "/notifications/{id}/snooze", tag = "notifications", params(("id" = NotificationId, Path)),
+    request_body = SnoozeInput, responses((status = 200, body = Notification)))]
+pub(crate) async fn snooze(
+    State(desk): Shared,
+    caller: Caller,
+    Id(id): Id<NotificationId>,
+    Input(input): Input<SnoozeInput>,
+) -> Answer<Notification> {
+    act(&desk, caller, id, Deed::Snooze(input.until.0)).await
+}

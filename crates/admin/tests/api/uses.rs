@@ -1,0 +1,188 @@
+//! What people and programs do with the API, in the order they do it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use http_body_util::BodyExt;
+use serde_json::json;
+use store::accounts::links::Purpose;
+use store::desk::{Role, Scope};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::support::{App, PASSWORD, Session, by_page, by_token, post};
+
+#[tokio::test]
+async fn the_first_administrator_comes_by_a_link_that_opens_once() {
+    let app = App::bare().await;
+    let state = || app.send(axum::http::Request::get("/api/v1/auth/state").body(Body::empty()).unwrap());
+    assert_eq!(state().await.1["needs_first_admin"], true);
+    let token = admin::api::Desk::link(&app.store, Purpose::FirstAdmin, None, Duration::from_secs(60)).await.unwrap();
+    let try_it = |token: &str, password: &str| {
+        let body = json!({ "token": token, "email": "boss@example.com", "name": "Boss", "password": password });
+        app.send(post("/auth/first-admin", &body).body(Body::from(body.to_string())).unwrap())
+    };
+    assert_eq!(try_it("guess", PASSWORD).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(try_it(&token, "short").await.0, StatusCode::BAD_REQUEST);
+    let (status, me) = try_it(&token, PASSWORD).await;
+    assert_eq!(
+        (status, me["role"].as_str()),
+        (StatusCode::OK, Some("admin")),
+        "the link stayed good while the form was not"
+    );
+    assert_eq!(try_it(&token, PASSWORD).await.0, StatusCode::UNAUTHORIZED);
+    let other = admin::api::Desk::link(&app.store, Purpose::FirstAdmin, None, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(try_it(&other, PASSWORD).await.0, StatusCode::CONFLICT, "there is one already");
+    assert_eq!(state().await.1["needs_first_admin"], false);
+    assert_eq!(app.login("boss@example.com", PASSWORD).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_invited_person_sets_a_password_of_their_own() {
+    let app = App::new().await;
+    let boss = app.person(Role::Admin, None).await;
+    let new = json!({ "email": "Omar@Example.com", "name": "Omar", "role": "agent", "tenants": [app.a["tenant"]] });
+    let (status, user) = app.send(by_page(&boss, "POST", "/users", Some(&new))).await;
+    assert_eq!((status, user["email"].as_str()), (StatusCode::CREATED, Some("omar@example.com")));
+    let path = format!("/users/{}/links", user["id"].as_str().unwrap());
+    let (status, link) = app.send(by_page(&boss, "POST", &path, None)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let body = json!({ "token": link["token"] });
+    let open = || app.raw(post("/auth/link", &body).body(Body::from(body.to_string())).unwrap());
+    let response = open().await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(open().await.status(), StatusCode::UNAUTHORIZED, "once");
+    let omar = Session(cookie);
+    let set = json!({ "new": "omars own password" });
+    assert_eq!(app.send(by_page(&omar, "POST", "/auth/password", Some(&set))).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(
+        app.send(by_page(&omar, "GET", "/auth/me", None)).await.0,
+        StatusCode::UNAUTHORIZED,
+        "every session ends"
+    );
+    assert_eq!(app.login("omar@example.com", "omars own password").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_key_sends_once_and_belongs_to_one_request() {
+    let app = App::new().await;
+    let (secret, _) = app.token(&[Scope::Sends, Scope::Read], app.tenant(&app.a)).await;
+    let path = format!("/conversations/{}/messages", app.a["conversation"]);
+    let send = |key: Option<&str>, text: &str| {
+        let mut request = by_token(&secret, "POST", &path, Some(&json!({ "text": text })));
+        request.headers_mut().remove("idempotency-key");
+        if let Some(key) = key {
+            request.headers_mut().insert("idempotency-key", key.parse().unwrap());
+        }
+        app.send(request)
+    };
+    let (status, answer) = send(None, "hello").await;
+    assert_eq!((status, answer["code"].as_str()), (StatusCode::BAD_REQUEST, Some("key-required")));
+    let (status, first) = send(Some("k1"), "hello").await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{first}");
+    assert_eq!(send(Some("k1"), "hello").await, (StatusCode::ACCEPTED, first.clone()));
+    let (status, answer) = send(Some("k1"), "something else").await;
+    assert_eq!((status, answer["code"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("key-reused")));
+    let (_, second) = send(Some("k2"), "hello").await;
+    assert_ne!(first["id"], second["id"]);
+    let (_, page) = app.send(by_token(&secret, "GET", &path, None)).await;
+    let human = page["data"].as_array().unwrap().iter().filter(|m| m["sender"] == "HUMAN").count();
+    assert_eq!(human, 2);
+    let (_, conversation) =
+        app.send(by_token(&secret, "GET", &format!("/conversations/{}", app.a["conversation"]), None)).await;
+    assert_eq!((conversation["state"].as_str(), conversation["status"].as_str()), (Some("paused"), Some("open")));
+    // An answer that a refusal was stays that refusal.
+    app.clock.advance(Duration::from_secs(25 * 3600));
+    let (status, late) = send(Some("k3"), "too late").await;
+    assert_eq!((status, late["code"].as_str()), (StatusCode::CONFLICT, Some("window-closed")));
+    assert_eq!(send(Some("k3"), "too late").await.1["code"], "window-closed");
+}
+
+#[tokio::test]
+async fn a_row_that_changed_meanwhile_is_not_overwritten() {
+    let app = App::new().await;
+    let boss = app.person(Role::Admin, None).await;
+    let path = format!("/leads/{}?", app.a["lead"]);
+    let path = path.trim_end_matches('?');
+    let (_, lead) = app.send(by_page(&boss, "GET", path, None)).await;
+    let change = |version: &str| {
+        let mut request = by_page(&boss, "PATCH", path, Some(&json!({ "name": "Sara" })));
+        request.headers_mut().insert("if-match", format!("\"{version}\"").parse().unwrap());
+        app.send(request)
+    };
+    let version = lead["version"].as_str().unwrap();
+    assert_eq!(change(version).await.0, StatusCode::OK);
+    let (status, answer) = change(version).await;
+    assert_eq!((status, answer["code"].as_str()), (StatusCode::PRECONDITION_FAILED, Some("changed")));
+}
+
+/// Reads a stream until it has said `word`.
+async fn until(body: &mut Body, seen: &mut String, word: &str) {
+    while !seen.contains(word) {
+        let frame = tokio::time::timeout(Duration::from_secs(20), body.frame()).await;
+        let frame = frame.unwrap_or_else(|_| panic!("no {word:?} in {seen:?}")).unwrap().unwrap();
+        seen.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_is_new_is_told_to_those_who_may_know() {
+    let app = App::new().await;
+    let (a, _) = app.token(&[Scope::Read, Scope::Conversations], app.tenant(&app.a)).await;
+    let (b, _) = app.token(&[Scope::Read, Scope::Conversations], app.tenant(&app.b)).await;
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    tasks.spawn(Arc::clone(&app.desk).follow(stop.clone()));
+    let mut stream = app.raw(by_token(&a, "GET", "/events", None)).await.into_body();
+    let mut seen = String::new();
+    until(&mut stream, &mut seen, "event: hello").await;
+    let act = |token: &str, id: &str| {
+        app.send(by_token(token, "POST", &format!("/conversations/{id}/takeover"), Some(&json!({}))))
+    };
+    assert_eq!(act(&b, &app.b["conversation"]).await.0, StatusCode::OK);
+    assert_eq!(act(&a, &app.a["conversation"]).await.0, StatusCode::OK);
+    until(&mut stream, &mut seen, "event: conversation.updated").await;
+    assert!(seen.contains(&app.a["conversation"]) && !seen.contains(&app.b["conversation"]), "{seen}");
+    let last = seen.lines().rev().find_map(|l| l.strip_prefix("id: ")).unwrap().to_owned();
+    drop(stream);
+    // Away for a moment: what came meanwhile comes after.
+    let back =
+        app.send(by_token(&a, "POST", &format!("/conversations/{}/return", app.a["conversation"]), Some(&json!({}))));
+    assert_eq!(back.await.0, StatusCode::OK);
+    let again = |id: &str| {
+        let mut request = by_token(&a, "GET", "/events", None);
+        request.headers_mut().insert("last-event-id", id.parse().unwrap());
+        app.raw(request)
+    };
+    let (mut stream, mut seen) = (again(&last).await.into_body(), String::new());
+    until(&mut stream, &mut seen, "event: conversation.updated").await;
+    assert!(!seen.contains("event: reset"), "{seen}");
+    // From another life of the process: everything must be read anew.
+    let (mut stream, mut seen) = (again("abcdef01-7").await.into_body(), String::new());
+    until(&mut stream, &mut seen, "event: reset").await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    assert!(stream.frame().await.is_none_or(|f| f.is_ok()), "a drain ends the streams");
+}
+
+#[tokio::test]
+async fn charts_say_the_same_as_a_picture_and_as_a_table() {
+    let app = App::new().await;
+    let boss = app.person(Role::Viewer, Some(app.tenant(&app.a))).await;
+    app.clock.advance(Duration::from_secs(1));
+    let (status, series) = app.send(by_page(&boss, "GET", "/analytics/series?time_zone=Asia/Dubai", None)).await;
+    assert_eq!((status, series["time_zone"].as_str()), (StatusCode::OK, Some("Asia/Dubai")));
+    assert_eq!((&series["total"]["messages_in"], &series["total"]["failed"]), (&json!(2), &json!(1)));
+    let points = series["points"].as_array().unwrap();
+    let response = app.raw(by_page(&boss, "GET", "/analytics/series.csv?time_zone=Asia/Dubai", None)).await;
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert_eq!(text.lines().count(), points.len() + 1);
+    for wrong in ["time_zone=Mars/Base", "from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z", "group=second"] {
+        let (status, _) = app.send(by_page(&boss, "GET", &format!("/analytics/series?{wrong}"), None)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}

@@ -1,0 +1,50 @@
+//! Who may do what (S6.1, S6.2): people and their sessions, programs and their tokens, one-time links, failed sign-ins, and answers kept
+//! under an `Idempotency-Key`. Secrets come here as digests: who reads these tables cannot sign in.
+//!
+//! - `users.rs`: people; `sessions.rs`: their sign-ins; `tokens.rs`: programs; `links.rs`: links that open once
+//! - `failures.rs`: how often a sign-in failed; `keys.rs`: `Idempotency-Key`
+
+pub mod failures;
+pub mod keys;
+pub mod links;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
+
+use std::sync::Arc;
+
+use types::TenantId;
+
+use crate::desk::Access;
+use crate::error::Result;
+use crate::sql::Tx;
+
+sql! {
+    GRANTS = "grants.of": "SELECT tenant_id FROM grants WHERE holder_id = $1 ORDER BY tenant_id LIMIT 1000";
+    GRANT = "grants.add": "INSERT INTO grants (holder_id, tenant_id) VALUES ($1, $2) ON CONFLICT (holder_id, tenant_id) DO NOTHING";
+    UNGRANT = "grants.clear": "DELETE FROM grants WHERE holder_id = $1";
+    IS_TENANT = "grants.is_tenant": "SELECT 1 FROM tenants WHERE id = $1";
+}
+
+/// The tenants of a user or token.
+fn grants(tx: &mut dyn Tx, holder: i64) -> Result<Vec<TenantId>> {
+    tx.all(&GRANTS, params![holder], |r| r.get(0))
+}
+
+/// What a holder may see.
+fn access(tx: &mut dyn Tx, holder: i64, all: bool) -> Result<Access> {
+    if all { Ok(Access::All) } else { Ok(Access::Only(Arc::from(grants(tx, holder)?))) }
+}
+
+/// Sets the tenants of a user or token; each must exist and be one that the giver has.
+fn set_grants(tx: &mut dyn Tx, holder: i64, tenants: &[TenantId], giver: &Access) -> Result<()> {
+    tx.execute(&UNGRANT, params![holder])?;
+    for tenant in tenants {
+        let known = tx.first(&IS_TENANT, params![*tenant], |_| Ok(()))?.is_some();
+        if !known || !giver.allows(*tenant) {
+            return Err(crate::StoreError::NotFound { what: "tenant", id: tenant.to_string() });
+        }
+        tx.execute(&GRANT, params![holder, *tenant])?;
+    }
+    Ok(())
+}

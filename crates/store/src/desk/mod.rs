@@ -1,0 +1,143 @@
+//! What people do at their desks (S6.1): the inbox and its threads, failed sends, dead letters, jobs, leads, tasks, notifications, charts.
+//! Every operation names whose rows it may touch ([`Access`]); a row of another tenant is not there (S7.1). Every act leaves its line in the
+//! audit record, in the same transaction (S6.7).
+//!
+//! - `rows/`: the rows as people see them
+//! - `follow.rs`: keeps the inbox, and tells what is new, from what the other tables say
+//! - `inbox.rs`, `acts.rs`, `thread.rs`: conversations; `failed.rs`, `letters.rs`, `queue.rs`: what went wrong and what waits
+//! - `leads.rs`, `tasks.rs`, `notices.rs`, `charts.rs`, `batches.rs`, `audit.rs`
+
+pub mod acts;
+pub mod audit;
+pub mod batches;
+pub mod charts;
+pub mod failed;
+pub mod follow;
+pub mod inbox;
+pub mod leads;
+pub mod letters;
+pub mod notices;
+pub mod queue;
+pub mod rows;
+pub mod tasks;
+pub mod tenants;
+pub mod thread;
+
+use std::sync::Arc;
+
+use types::TenantId;
+
+use crate::error::{Result, StoreError};
+use crate::sql::{Param, Sql, Tx};
+
+pub use rows::*;
+
+/// Whose rows the caller may touch (S7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Every tenant's.
+    All,
+    /// Those of these tenants.
+    Only(Arc<[TenantId]>),
+}
+
+impl Access {
+    /// Whether that is one of them.
+    #[must_use]
+    pub fn allows(&self, tenant: TenantId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(tenants) => tenants.contains(&tenant),
+        }
+    }
+
+    /// The tenant of a row, if the caller may know of it; a row that is not there and one of others are the same.
+    fn check(&self, tenant: Option<TenantId>, what: &'static str, id: impl ToString) -> Result<TenantId> {
+        let found = tenant.filter(|t| self.allows(*t));
+        found.ok_or_else(|| StoreError::NotFound { what, id: id.to_string() })
+    }
+}
+
+/// Who acts, for the audit record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// `user`, `token`, `command` or `system`.
+    pub kind: &'static str,
+    /// The user's or token's id; 0 for others.
+    pub id: i64,
+    /// Their name.
+    pub name: String,
+    /// From which address.
+    pub ip: Option<String>,
+    /// In which request.
+    pub request_id: String,
+}
+
+impl By {
+    /// The command line of this machine.
+    #[must_use]
+    pub fn command() -> Self {
+        Self { kind: "command", id: 0, name: "command line".into(), ip: None, request_id: String::new() }
+    }
+
+    /// Barid itself.
+    #[must_use]
+    pub fn system(name: &str) -> Self {
+        Self { kind: "system", id: 0, name: name.to_owned(), ip: None, request_id: String::new() }
+    }
+
+    /// As `transitions` and other records name it.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        if self.id == 0 { self.name.clone() } else { format!("{}:{}", self.kind, self.id) }
+    }
+}
+
+/// Where a list goes on: after the row with this sort key and id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After {
+    /// The value it is sorted by.
+    pub key: i64,
+    /// The row's id.
+    pub id: i64,
+}
+
+impl After {
+    /// Before everything, where the newest comes first.
+    pub const NEWEST: Self = Self { key: i64::MAX, id: i64::MAX };
+    /// Before everything, where the oldest comes first.
+    pub const OLDEST: Self = Self { key: i64::MIN, id: 0 };
+}
+
+/// A page of a list: its rows, and where each stands.
+pub type Rows<T> = Vec<(After, T)>;
+
+/// Runs a count that stops one above the bound.
+fn counted(tx: &mut dyn Tx, sql: &'static Sql, params: &[Param<'_>]) -> Result<Count> {
+    Ok(Count::of(tx.number(sql, params)?))
+}
+
+/// A word and its rank, for columns that are sorted by.
+impl Priority {
+    /// 0 low to 3 critical.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Low => 0,
+            Self::Normal => 1,
+            Self::High => 2,
+            Self::Critical => 3,
+        }
+    }
+
+    /// Back from the rank.
+    #[must_use]
+    pub const fn of_rank(rank: i64) -> Self {
+        match rank {
+            0 => Self::Low,
+            2 => Self::High,
+            3 => Self::Critical,
+            _ => Self::Normal,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The words of statuses, roles and scopes.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
+
+        impl $name {
+            /// Every word.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word that rows use.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                types::schema::word(Self::ALL.iter().map(|w| w.as_str()))
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::ALL.iter().copied().find(|w| w.as_str() == text)
+                    .ok_or_else(|| format!("{text:?} is none of {}", stringify!($($text),*)))
+            }
+        }
+
+        impl $crate::sql::FromValue for $name {
+            fn from_value(v: $crate::sql::Value<'_>) -> Result<Self, String> {
+                match v {
+                    $crate::sql::Value::Text(t) => t.parse(),
+                    other => Err(format!("{other:?} where text belongs")),
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    /// Where a conversation stands in the inbox.
+    InboxStatus {
+        /// A person should act.
+        Open = "open",
+        /// The assistant answers.
+        Pending = "pending",
+        /// Out of sight until a time, or until the person writes.
+        Snoozed = "snoozed",
+        /// Done; a new message opens it again.
+        Resolved = "resolved",
+    }
+    /// How urgent something is.
+    Priority {
+        /// Whenever there is time.
+        Low = "low",
+        /// As usual.
+        Normal = "normal",
+        /// Before the others.
+        High = "high",
+        /// Now.
+        Critical = "critical",
+    }
+    /// Where a task stands.
+    TaskStatus {
+        /// Not begun.
+        Pending = "pending",
+        /// Begun.
+        InProgress = "in_progress",
+        /// Done.
+        Completed = "completed",
+        /// Not to be done.
+        Cancelled = "cancelled",
+    }
+    /// Where a lead stands.
+    LeadStatus {
+        /// Being served.
+        Open = "open",
+        /// Became a customer.
+        Won = "won",
+        /// Did not.
+        Lost = "lost",
+        /// Put away.
+        Archived = "archived",
+    }
+    /// What a person may do; each may what the ones before it may.
+    Role {
+        /// Look.
+        Viewer = "viewer",
+        /// Answer people and act on messages.
+        Agent = "agent",
+        /// Everything.
+        Admin = "admin",
+    }
+    /// What a token may do.
+    Scope {
+        /// Look at everything of its tenants.
+        Read = "read",
+        /// Take over, assign, resolve, label, note.
+        Conversations = "conversations:write",
+        /// Send messages and retry failed ones.
+        Sends = "sends:write",
+        /// Change leads and tasks.
+        Leads = "leads:write",
+        /// Read and snooze notifications.
+        Notifications = "notifications:write",
+        /// Retry and discard dead letters.
+        DeadLetters = "dead-letters:write",
+        /// Users, tokens, channels.
+        Settings = "settings:write",
+        /// The simulator (demo only).
+        Simulator = "simulator:write",
+    }
+    /// What a batch does to each of its rows.
+    BatchAction {
+        /// Sends failed messages again.
+        RetryFailedSends = "retry_failed_sends",
+        /// Works dead letters again.
+        RetryDeadLetters = "retry_dead_letters",
+        /// Gives dead letters up.
+        DiscardDeadLetters = "discard_dead_letters",
+        /// Resolves conversations.
+        ResolveConversations = "resolve_conversations",
+    }
+    /// Where a batch stands.
+    BatchState {
+        /// Being worked.
+        Running = "running",
+        /// Every row was looked at.
+        Done = "done",
+        /// Stopped by a person.
+        Cancelled = "cancelled",
+    }
+}

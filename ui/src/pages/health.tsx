@@ -1,0 +1,103 @@
+import '../styles/more';
+import { Button, SimpleGrid, Stack, Table } from '@mantine/core';
+import { IconCircleCheckFilled, IconHeartbeat, IconMailForward, IconPhone, IconPlugConnected, IconRefresh, IconStack2, IconAlertTriangleFilled } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { api, must } from '../api/client';
+import { useMay, useTenantId } from '../api/session';
+import { useT, word } from '../i18n';
+import { useFormat } from '../i18n/format';
+import { done, failed } from '../parts/act';
+import { Card, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
+
+export function HealthPage() {
+  const { t } = useT();
+  const format = useFormat();
+  const tenant = useTenantId();
+  const admin = useMay('admin');
+  const client = useQueryClient();
+  const query = useQuery({ queryKey: ['health', tenant], queryFn: () => must(api.GET('/health', { params: { query: { tenant } } })), refetchInterval: 5000 });
+  const health = query.data;
+  const resume = async (id: string) => {
+    try {
+      await must(api.POST('/channels/{id}/resume', { params: { path: { id } } }));
+      void done(t, t('health.resumed'));
+      await client.invalidateQueries({ queryKey: ['health'] });
+    } catch (error) {
+      void failed(t, error);
+    }
+  };
+  return (
+    <Page title={t('nav.health')} scope={health ? <When at={health.checked_at} /> : null} actions={health ? <Tag tone={health.ok ? 'good' : 'warn'} icon={health.ok ? <IconCircleCheckFilled size={15} /> : <IconAlertTriangleFilled size={14} />}>{health.ok ? t('health.good') : t('health.bad')}</Tag> : null}>
+      {query.error ? <Problem error={query.error} retry={() => void query.refetch()} /> : null}
+      {query.isPending ? <Waiting rows={3} height={120} /> : null}
+      {health ? (
+        <Stack gap="md">
+          <SimpleGrid cols={{ base: 1, sm: 2, xl: 4 }} spacing="md">
+            <Card icon={<IconStack2 size={18} aria-hidden />} title={t('health.queue')}>
+              <SimpleGrid cols={3}>
+                <Stat value={format.number(health.queue.queued)} label={t('health.waiting')} />
+                <Stat value={format.number(health.queue.running)} label={t('health.running')} />
+                <Stat value={format.span(health.queue.oldest_wait_seconds * 1000)} label={t('health.oldest')} />
+                <Stat value={format.number(health.queue.done_24h)} label={t('health.done24')} />
+                <Stat value={format.span(health.queue.p95_processing_ms)} label={t('health.p95')} />
+                <Stat value={health.queue.done_24h + health.queue.failed_24h > 0 ? format.percent(health.queue.success_rate <= 1 ? health.queue.success_rate : health.queue.success_rate / 100, 1) : '–'} label={t('health.success')} />
+              </SimpleGrid>
+            </Card>
+            <Card icon={<IconMailForward size={18} aria-hidden />} title={t('health.sends')}>
+              <SimpleGrid cols={3}>
+                <Stat value={format.number(health.sends.pending)} label={t('health.waiting')} />
+                <Stat value={format.number(health.sends.sending)} label={t('health.sending')} />
+                <Stat value={format.number(health.sends.unknown)} label={t('health.unknown')} tone={health.sends.unknown ? 'bad' : undefined} />
+                <Stat value={`${format.number(health.sends.failed.value)}${health.sends.failed.capped ? '+' : ''}`} label={t('nav.failed')} tone={health.sends.failed.value ? 'bad' : undefined} />
+                <Stat value={`${format.number(health.dead_letters.value)}${health.dead_letters.capped ? '+' : ''}`} label={t('nav.letters')} tone={health.dead_letters.value ? 'bad' : undefined} />
+              </SimpleGrid>
+            </Card>
+            <Card icon={<IconRefresh size={18} aria-hidden />} title={t('health.sync')}>
+              <p className="quiet">{t('health.noSync')}</p>
+            </Card>
+            <Card icon={<IconPlugConnected size={18} aria-hidden />} title={t('health.breakers')}>
+              {health.breakers.length === 0 ? <p className="quiet">{t('health.noBreakers')}</p> : (
+                <Stack gap={6}>
+                  {health.breakers.map((one) => (
+                    <div key={one.name} style={{ display: 'flex', gap: 8, alignItems: 'center' }}>
+                      <Ltr mono className="clip">{one.name}</Ltr>
+                      <Tag tone={one.state === 'closed' ? 'good' : one.state === 'open' ? 'bad' : 'warn'}>{word(t, 'breaker', one.state)}</Tag>
+                      {one.reason ? <span className="quiet"><Said>{one.reason}</Said></span> : null}
+                    </div>
+                  ))}
+                </Stack>
+              )}
+            </Card>
+          </SimpleGrid>
+          <Card icon={<IconPhone size={18} aria-hidden />} title={t('health.channels')}>
+            <Table aria-label={t('health.channels')}>
+              <Table.Tbody>
+                {health.channels.map((channel) => (
+                  <Table.Tr key={channel.id}>
+                    <Table.Td>{word(t, 'channel', channel.kind)} <Ltr mono className="quiet">{channel.number}</Ltr></Table.Td>
+                    <Table.Td><Tag tone={channel.state === 'ready' ? 'good' : 'bad'}>{word(t, 'state', channel.state)}</Tag></Table.Td>
+                    <Table.Td>{channel.reason ? <Said>{channel.reason}</Said> : null} <span className="quiet"><When at={channel.since} /></span></Table.Td>
+                    <Table.Td style={{ textAlign: 'end' }}>{admin && channel.state !== 'ready' ? <Button variant="default" onClick={() => void resume(channel.id)}>{t('health.resume')}</Button> : null}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Card>
+          <Card icon={<IconHeartbeat size={18} aria-hidden />} title={t('health.checks')}>
+            <Table aria-label={t('health.checks')}>
+              <Table.Tbody>
+                {health.checks.map((check) => (
+                  <Table.Tr key={check.name}>
+                    <Table.Td><Tag tone={check.ok ? 'good' : 'bad'}>{check.ok ? t('state.ok') : t('state.fail')}</Tag></Table.Td>
+                    <Table.Td><Ltr>{word(t, 'check', check.name)}</Ltr></Table.Td>
+                    <Table.Td><Said>{check.detail}</Said></Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Card>
+        </Stack>
+      ) : null}
+    </Page>
+  );
+}

@@ -1,0 +1,92 @@
+import { ActionIcon, TextInput } from '@mantine/core';
+import { IconPlus, IconX } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { api, must } from '../../api/client';
+import { useMay, useTenantId } from '../../api/session';
+import { useT, word } from '../../i18n';
+import { Facts, Face, Ltr, Phone, Said, Tag, Waiting, When } from '../../parts/basics';
+import s from './inbox.module.css';
+import { nameOf } from './row';
+import { useActs, useTalk } from './use-talk';
+
+/** The person behind a conversation: what they want, whether they may be written to, labels, tasks. */
+export function About({ id }: { id: string }) {
+  const { t } = useT();
+  const tenant = useTenantId();
+  const mayAct = useMay('agent');
+  const { data: talk } = useTalk(id);
+  const acts = useActs(talk, id);
+  const [label, setLabel] = useState('');
+  const leadId = talk?.lead_id;
+  const lead = useQuery({ queryKey: ['leads', 'one', leadId], enabled: Boolean(leadId), queryFn: () => must(api.GET('/leads/{id}', { params: { path: { id: leadId ?? '' } } })) });
+  const tasks = useQuery({ queryKey: ['tasks', 'of', leadId], enabled: Boolean(leadId), queryFn: () => must(api.GET('/tasks', { params: { query: { tenant, lead_id: leadId, limit: 10 } } })) });
+  if (!talk) return <Waiting rows={5} />;
+  const name = nameOf(talk);
+  const add = () => {
+    const text = label.trim();
+    if (text && !talk.labels.includes(text)) void acts.labels([...talk.labels, text]);
+    setLabel('');
+  };
+  const open = tasks.data?.data.filter((task) => task.status === 'pending' || task.status === 'in_progress') ?? [];
+  return (
+    <>
+      <div style={{ display: 'flex', gap: 12, alignItems: 'center', marginBlockEnd: 14 }}>
+        <Face name={name} size={46} />
+        <div style={{ minWidth: 0 }}>
+          <h2 style={{ margin: 0 }}><Said>{name}</Said></h2>
+          <Phone value={talk.phone} />
+        </div>
+      </div>
+      <Facts
+        rows={[
+          [t('about.status'), lead.data ? <Tag tone="info">{word(t, 'leads.status', lead.data.status)}</Tag> : null],
+          [t('about.service'), talk.service ? <Said>{talk.service}</Said> : null],
+          [t('about.nationality'), lead.data?.nationality ? <Said>{lead.data.nationality}</Said> : null],
+          [t('about.email'), lead.data?.email ? <Ltr>{lead.data.email}</Ltr> : null],
+          [t('about.call'), lead.data?.call_time ? <Said>{lead.data.call_time}</Said> : null],
+          [t('about.number'), <>{word(t, 'channel', talk.channel_kind)} <Ltr mono>{talk.channel_number}</Ltr></>],
+          [t('talk.assign'), talk.assignee ? <Said>{talk.assignee.name}</Said> : t('talk.nobody')],
+          [t('about.since'), <When at={talk.created_at} plain />],
+          [t('about.consent'), talk.opted_out ? <Tag tone="bad">{t('leads.optedOut')}</Tag> : <Tag tone="good">{t('about.consents')}</Tag>],
+        ]}
+      />
+      <h3>{t('about.labels')}</h3>
+      <div className={s.labels}>
+        {talk.labels.map((one) => (
+          <span key={one} className={s.label}>
+            <Said>{one}</Said>
+            {mayAct ? (
+              <button type="button" aria-label={t('about.removeLabel', { label: one })} onClick={() => void acts.labels(talk.labels.filter((other) => other !== one))}>
+                <IconX size={12} />
+              </button>
+            ) : null}
+          </span>
+        ))}
+      </div>
+      {mayAct ? (
+        <TextInput
+          mt={6}
+          size="xs"
+          dir="auto"
+          maxLength={40}
+          aria-label={t('about.addLabel')}
+          placeholder={t('about.addLabel')}
+          value={label}
+          onChange={(e) => setLabel(e.currentTarget.value)}
+          onKeyDown={(e) => e.key === 'Enter' && add()}
+          rightSection={<ActionIcon size="sm" aria-label={t('about.addLabel')} onClick={add}><IconPlus size={14} /></ActionIcon>}
+        />
+      ) : null}
+      <h3>{t('about.tasks')}</h3>
+      {open.length === 0 ? <p className="quiet" style={{ fontSize: '0.845rem' }}>{t('about.noTasks')}</p> : null}
+      {open.map((task) => (
+        <div key={task.id} style={{ display: 'flex', gap: 8, fontSize: '0.86rem', paddingBlock: 3 }}>
+          <Link to="/tasks" style={{ flex: 1, color: 'var(--b-accent)' }}><Said>{task.title}</Said></Link>
+          {task.due_at ? <When at={task.due_at} /> : null}
+        </div>
+      ))}
+    </>
+  );
+}

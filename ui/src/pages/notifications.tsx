@@ -1,0 +1,111 @@
+import '../styles/more';
+import { ActionIcon, Button, Menu, SegmentedControl, Tooltip } from '@mantine/core';
+import { IconAlertOctagon, IconAlertTriangle, IconBell, IconCheck, IconChecks, IconClockPause, IconMailOff, IconMailX, IconMessage, IconPlugConnectedX, IconUserExclamation } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { api, must, type Notification } from '../api/client';
+import { useMay, useTenantId } from '../api/session';
+import { useFilters } from '../app/filters';
+import { useT, word } from '../i18n';
+import { useFormat } from '../i18n/format';
+import { done, failed } from '../parts/act';
+import { Empty, Page, Problem, Said, Tag, Waiting, When } from '../parts/basics';
+import { useFeed } from '../parts/feed';
+import { snoozes } from '../parts/snooze';
+import s from './notifications.module.css';
+
+const idOf = (row: Notification) => row.id;
+const tabs = ['unread', 'snoozed', 'all'] as const;
+const looks: Record<string, [typeof IconBell, string]> = {
+  needs_person: [IconUserExclamation, 'warn'],
+  send_failed: [IconMailX, 'bad'],
+  channel_paused: [IconPlugConnectedX, 'bad'],
+  dead_letter: [IconAlertOctagon, 'bad'],
+  alert: [IconAlertTriangle, 'warn'],
+};
+
+export function NotificationsPage() {
+  const { t } = useT();
+  const format = useFormat();
+  const tenant = useTenantId();
+  const mayAct = useMay('agent');
+  const client = useQueryClient();
+  const filters = useFilters();
+  const tab = tabs.find((one) => one === filters.get('tab')) ?? 'unread';
+  const feed = useFeed<Notification>({ key: ['notifications', tenant, tab], id: idOf, read: (cursor, signal) => must(api.GET('/notifications', { params: { query: { tenant, filter: tab, cursor } }, signal })) });
+  const fresh = async () => {
+    await Promise.all([client.invalidateQueries({ queryKey: ['notifications'] }), client.invalidateQueries({ queryKey: ['counts', 'notifications'] })]);
+  };
+  const act = async (asked: () => Promise<unknown>, said: string, undo?: () => Promise<unknown>) => {
+    try {
+      await asked();
+      await fresh();
+      void done(t, said, undo ? async () => { await undo(); await fresh(); } : undefined);
+    } catch (error) {
+      void failed(t, error);
+    }
+  };
+  const path = (id: string) => ({ params: { path: { id } } });
+  const read = (id: string) => () => must(api.POST('/notifications/{id}/read', path(id)));
+  const unread = (id: string) => () => must(api.POST('/notifications/{id}/unread', path(id)));
+  return (
+    <Page
+      title={t('nav.notifications')}
+      filters={<SegmentedControl size="xs" aria-label={t('nav.notifications')} value={tab} onChange={(value) => filters.set({ tab: value === 'unread' ? null : value })} data={tabs.map((one) => ({ value: one, label: t(`notices.tab.${one}`) }))} />}
+      actions={
+        mayAct && tab === 'unread' && feed.rows.length > 0 ? (
+          <Button variant="default" leftSection={<IconChecks size={15} />} onClick={() => void act(() => must(api.POST('/notifications/read-all', { body: { tenant, upto: feed.rows[0]?.id } as never })), t('notices.allRead'))}>
+            {t('notices.readAll')}
+          </Button>
+        ) : null
+      }
+    >
+      {feed.isPending ? <Waiting /> : null}
+      {feed.error ? <Problem error={feed.error} retry={feed.refresh} /> : null}
+      {!feed.isPending && feed.rows.length === 0 ? <Empty good title={t('notices.empty')} icon={<IconBell size={28} stroke={1.5} />}>{t('notices.emptyMore')}</Empty> : null}
+      <ul className={s.list}>
+        {feed.rows.map((one) => {
+          const [Icon, tone] = looks[one.kind] ?? [IconBell, 'info'];
+          const snoozed = one.snoozed_until && Date.parse(one.snoozed_until) > Date.now();
+          return (
+            <li key={one.id} className={s.one} data-unread={!one.read_at} data-notice={one.id}>
+              <span className={s.mark} data-tone={tone} aria-hidden><Icon size={19} stroke={1.7} /></span>
+              <div style={{ minWidth: 0 }}>
+                <h2><Said>{one.title}</Said></h2>
+                <p><Said>{one.body}</Said></p>
+                <p style={{ display: 'flex', gap: 10, flexWrap: 'wrap', alignItems: 'center' }}>
+                  <Tag tone={tone === 'info' ? 'info' : (tone as 'bad' | 'warn')}>{word(t, 'notice', one.kind)}</Tag>
+                  <When at={one.created_at} />
+                  {snoozed && one.snoozed_until ? <Tag icon={<IconClockPause size={13} />}>{t('notices.until', { when: format.full(one.snoozed_until) })}</Tag> : null}
+                  {one.conversation_id ? <Link to="/inbox/$id" params={{ id: one.conversation_id }} style={{ color: 'var(--b-accent)', display: 'inline-flex', gap: 4, alignItems: 'center' }}><IconMessage size={14} aria-hidden />{t('failed.talk')}</Link> : null}
+                </p>
+              </div>
+              {mayAct ? (
+                <div className={s.acts}>
+                  <Menu position="bottom-end">
+                    <Menu.Target>
+                      <Button variant="subtle" size="compact-sm" leftSection={<IconClockPause size={15} />} data-act="snooze">{t('notices.snooze')}</Button>
+                    </Menu.Target>
+                    <Menu.Dropdown>
+                      {snoozes(t).map((span) => (
+                        <Menu.Item key={span.text} onClick={() => void act(() => must(api.POST('/notifications/{id}/snooze', { ...path(one.id), body: { until: span.at().toISOString() } })), t('talk.snoozed', { when: format.full(span.at()) }), unread(one.id))}>
+                          {span.text}
+                        </Menu.Item>
+                      ))}
+                    </Menu.Dropdown>
+                  </Menu>
+                  <Tooltip label={one.read_at ? t('notices.unread') : t('notices.read')}>
+                    <ActionIcon aria-label={one.read_at ? t('notices.unread') : t('notices.read')} onClick={() => void (one.read_at ? act(unread(one.id), t('notices.wasUnread'), read(one.id)) : act(read(one.id), t('notices.wasRead'), unread(one.id)))}>
+                      {one.read_at ? <IconMailOff size={17} /> : <IconCheck size={17} />}
+                    </ActionIcon>
+                  </Tooltip>
+                </div>
+              ) : null}
+            </li>
+          );
+        })}
+      </ul>
+      {feed.hasMore ? <Button mt="sm" variant="subtle" loading={feed.isMore} onClick={feed.more}>{t('rows.more')}</Button> : null}
+    </Page>
+  );
+}
