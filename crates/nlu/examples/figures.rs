@@ -123,7 +123,9 @@ fn leads(path: &Path, develop: bool) -> Done {
 /// The built-in model alone.
 fn speed() -> Done {
     let background = Background::new(&[], "AE")?;
+    let before = resident();
     let (reader, first) = timed(Reader::new);
+    let after = resident();
     let mut reader = reader?;
     let phrases = Reader::built_in_phrases()?;
     let (_, train) = timed(|| reader.learn(&phrases));
@@ -140,7 +142,21 @@ fn speed() -> Done {
         phrases.len()
     );
     println!("  memory: model {:.2} MiB, word lists {:.2} MiB", mib(reader.model_bytes()), mib(reader.lexicon_bytes()));
+    if let (Some(before), Some(after)) = (before, after) {
+        println!(
+            "  resident: {:.1} MiB before, {:.1} MiB with everything ready (phone number plans included)",
+            mib(before),
+            mib(after)
+        );
+    }
     Ok(())
+}
+
+/// What the process holds in memory, where the system says it.
+fn resident() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? * 1024)
 }
 
 fn mib(bytes: usize) -> f64 {
