@@ -4,6 +4,7 @@
 //! - `prepared`: a small database with a conversation, a failed send and a dead letter
 //! - `help`: the words of each command's help
 //! - `lists`: tables and JSON over the prepared database; acting on it
+//! - `postgres`: the same commands on a PostgreSQL
 //! - `misuse`: wrong use is exit 2 with the mend; failure is exit 1
 //! - `talk`: the demo, and whole conversations with it
 
@@ -13,6 +14,8 @@ mod help;
 mod lists;
 #[cfg(test)]
 mod misuse;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod prepared;
 #[cfg(test)]
