@@ -162,6 +162,13 @@ impl Store {
         call(&self.readers, op, Some(tenant)).await
     }
 
+    /// Whether the database itself can keep tenants apart (S7.1); otherwise the statements do it alone.
+    #[must_use]
+    pub fn guards_tenants(&self) -> bool {
+        let backend = self.backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        matches!(*backend, Some(Backend::Postgres(_)))
+    }
+
     /// The process's switchboard.
     #[must_use]
     pub fn hub(&self) -> &Hub {

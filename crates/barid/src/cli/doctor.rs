@@ -110,6 +110,23 @@ fn configuration(config: &Config, report: &mut Report) {
     }
 }
 
+/// Whether the database itself keeps tenants apart (S7.1): a tenant that is not there must find nothing.
+async fn apart(store: &store::Store, report: &mut Report) {
+    if !store.guards_tenants() {
+        return;
+    }
+    match store.read_for(TenantId(0), States).await {
+        Ok(theirs) if theirs.is_empty() => report.ok("tenants apart", "by row-level security"),
+        Ok(_) => report.add(
+            Verdict::Fail,
+            "tenants apart",
+            "the login role passes row-level security",
+            "let it make roles once (ALTER ROLE … CREATEROLE) and run `barid migrate`, or use a role that is neither superuser nor BYPASSRLS",
+        ),
+        Err(e) => report.add(Verdict::Fail, "tenants apart", e.to_string(), "do what it says, then ask again"),
+    }
+}
+
 /// Opens, schema, writable, and the clock against what it holds; the channels' rows.
 async fn database(cx: &Context, config: &Config, report: &mut Report) -> Vec<ChannelRow> {
     let now = cx.clock.now();
@@ -132,6 +149,7 @@ async fn database(cx: &Context, config: &Config, report: &mut Report) -> Vec<Cha
             report.add(Verdict::Fail, "database writes", e.to_string(), mend);
         }
     }
+    apart(&store, report).await;
     clock(now, store.read(LastId).await.ok(), report);
     let rows = store.read(States).await.unwrap_or_default();
     store.close().await;

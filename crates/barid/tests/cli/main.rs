@@ -5,6 +5,7 @@
 //! - `accounts`: people who sign in, and programs
 //! - `help`: the words of each command's help
 //! - `lists`: tables and JSON over the prepared database; acting on it
+//! - `postgres`: the same commands on a PostgreSQL
 //! - `misuse`: wrong use is exit 2 with the mend; failure is exit 1
 //! - `talk`: the demo, and whole conversations with it
 
@@ -16,6 +17,8 @@ mod help;
 mod lists;
 #[cfg(test)]
 mod misuse;
+#[cfg(test)]
+mod postgres;
 #[cfg(test)]
 mod prepared;
 #[cfg(test)]
