@@ -182,6 +182,8 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
+        // Where the folder's own folder is not the other user's, he could only empty it.
+        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
