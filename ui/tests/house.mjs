@@ -75,7 +75,7 @@ export async function open(context, language = 'en') {
   page.on('pageerror', (error) => page.broken.push(`page error: ${error.message}`));
   page.on('console', (message) => {
     const text = message.text();
-    if (message.type() === 'error' && !/status of (401|404|409|412|422)/.test(text) && !/ERR_(INCOMPLETE_CHUNKED|CONNECTION|NETWORK|EMPTY)/.test(text)) page.broken.push(`console: ${text}`);
+    if (message.type() === 'error' && !/status of (401|404|409|412|422)/.test(text) && !/ERR_(FAILED|INCOMPLETE_CHUNKED|CONNECTION|NETWORK|EMPTY)/.test(text)) page.broken.push(`console: ${text}`);
   });
   return page;
 }

@@ -32,6 +32,9 @@ pub struct App {
     store: Store,
     worker: Arc<Worker>,
     draining: Arc<AtomicBool>,
+    desk: Arc<admin::api::Desk>,
+    /// Ends the follower: after the worker, whose last rows it keeps.
+    follower: CancellationToken,
     server: CancellationToken,
     tasks: TaskTracker,
     drain: Duration,
@@ -308,8 +311,9 @@ impl App {
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff);
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
         let desk = admin::api::Desk::new(store.clone(), desk(config, start.simulator));
-        tasks.spawn(Arc::clone(&desk).follow(server.clone()));
-        let mut operator = operator(config, &store, &worker, &draining, desk, start.metrics);
+        let follower = CancellationToken::new();
+        tasks.spawn(Arc::clone(&desk).follow(follower.clone()));
+        let mut operator = operator(config, &store, &worker, &draining, Arc::clone(&desk), start.metrics);
         operator.doors = doors(config, &synced);
         let mut router = ingress::router(intake).merge(admin::router(operator));
         if let Some(extra) = start.extra {
@@ -322,7 +326,7 @@ impl App {
         };
         tasks.spawn(serve::run(listener, router, bounds, server.clone()));
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), tenants = config.tenants.len(), "taking webhooks");
-        Ok(Self { address, store, worker, draining, server, tasks, drain: config.jobs.drain })
+        Ok(Self { address, store, worker, draining, desk, follower, server, tasks, drain: config.jobs.drain })
     }
 
     /// Where it listens.
@@ -337,11 +341,20 @@ impl App {
         &self.store
     }
 
+    /// The API.
+    #[must_use]
+    pub const fn desk(&self) -> &Arc<admin::api::Desk> {
+        &self.desk
+    }
+
     /// Stops taking work, finishes what runs, gives leases back, closes the database (S2.9). Whether all of it ended in time.
     pub async fn drain(self) -> bool {
         self.draining.store(true, Ordering::Relaxed);
         self.server.cancel();
+        // Streams of news would hold the server up.
+        self.desk.end_streams();
         let ended = self.worker.drain(self.drain).await;
+        self.follower.cancel();
         self.tasks.close();
         let _ = tokio::time::timeout(Duration::from_secs(10), self.tasks.wait()).await;
         if !ended {

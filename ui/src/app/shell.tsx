@@ -42,14 +42,14 @@ export function Shell() {
         {t('skip')}
       </a>
       {narrow ? null : <nav className={s.side} aria-label={t('nav.label')}><Side path={path} /></nav>}
-      <header className={s.top}>
+      <div className={s.top} role="region" aria-label={t('top')}>
         <Tenant />
         {session.demo && !narrow ? <span className={s.demo}>{t('demo')}</span> : null}
         <span className={p.grow} />
         <StreamState />
         <Language />
         <Person openKeys={helpActs.open} />
-      </header>
+      </div>
       <main className={s.main} id="main" tabIndex={-1}>
         <Outlet />
       </main>

@@ -36,7 +36,7 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     Button: { defaultProps: { size: 'xs' } },
-    ActionIcon: { defaultProps: { variant: 'subtle', size: 'md', color: 'gray.7' } },
+    ActionIcon: { defaultProps: { variant: 'subtle', size: 'md' } },
     TextInput: { defaultProps: { size: 'sm' } },
     Select: { defaultProps: { size: 'sm', allowDeselect: false } },
     Tooltip: { defaultProps: { openDelay: 350, withArrow: true, events: { hover: true, focus: true, touch: false } } },
@@ -56,7 +56,7 @@ export const tones = {
     'neutral-bg': '#e9eeef', 'neutral-fg': '#3a4a51', 'good-bg': '#dff2e5', 'good-fg': '#175d33', 'warn-bg': '#fbeccd', 'warn-fg': '#74460a',
     'bad-bg': '#fbe0dc', 'bad-fg': '#8f241c', 'info-bg': '#dcedef', 'info-fg': '#0f4d59', 'note-bg': '#fff4d6', 'note-fg': '#5e4408',
     'bubble-in': '#ffffff', 'bubble-in-fg': '#16252a', 'bubble-bot': '#dcedef', 'bubble-bot-fg': '#0c3b44', 'bubble-person': '#115562', 'bubble-person-fg': '#ffffff',
-    thread: '#eaf0f0', read: '#1470a8', stamp: '#b8641a',
+    thread: '#eaf0f0', read: '#1470a8', stamp: '#8a480d',
     wa: '#efeae2', 'wa-out': '#d9fdd3', 'wa-fg': '#111b21', 'wa-soft': '#54656f', 'wa-in': '#ffffff', 'wa-bar': '#075e54', 'wa-bar-fg': '#ffffff',
   },
   dark: {

@@ -7,6 +7,7 @@ const counted = <K extends Key>(key: K, one: string, two: string, few: string, m
 export const ar = {
   'brand.says': 'بريد أعمالك',
   skip: 'انتقل إلى المحتوى',
+  top: 'المنشأة والاتصال وأنت',
   demo: 'عرض تجريبي: واتساب مُحاكى',
   language: 'اللغة',
   me: 'أنت وإعداداتك',

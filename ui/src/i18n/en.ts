@@ -2,6 +2,7 @@ export const en = {
   // The frame
   'brand.says': 'the post for your business',
   skip: 'Skip to the content',
+  top: 'Business, connection and you',
   demo: 'Demo: simulated WhatsApp',
   language: 'Language',
   me: 'You and your settings',

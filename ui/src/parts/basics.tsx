@@ -60,14 +60,14 @@ export function When({ at, brief, plain }: { at: string | null | undefined; brie
 export function Page({ title, scope, actions, filters, flush, children }: { title: ReactNode; scope?: ReactNode; actions?: ReactNode; filters?: ReactNode; flush?: boolean; children: ReactNode }) {
   return (
     <section className={s.page}>
-      <header className={s.pageHead}>
+      <div className={s.pageHead}>
         <h1>{title}</h1>
         {scope ? <span className={s.scope}>{scope}</span> : null}
         <span className={s.grow} />
         {actions}
-      </header>
+      </div>
       {filters ? <div className={s.filters}>{filters}</div> : null}
-      <div className={flush ? s.pageBodyFlush : s.pageBody}>{children}</div>
+      {flush ? <div className={s.pageBodyFlush}>{children}</div> : <div className={s.pageBody} tabIndex={0}>{children}</div>}
     </section>
   );
 }

@@ -4,6 +4,7 @@ import '@mantine/core/styles/Alert.css';
 import '@mantine/core/styles/Chip.css';
 import '@mantine/core/styles/Combobox.css';
 import '@mantine/core/styles/Drawer.css';
+import '@mantine/core/styles/FloatingIndicator.css';
 import '@mantine/core/styles/Kbd.css';
 import '@mantine/core/styles/Notification.css';
 import '@mantine/core/styles/Modal.css';

@@ -179,11 +179,14 @@ pub(crate) async fn first_admin(
     Input(input): Input<FirstAdminInput>,
 ) -> Result<Response, Failure> {
     let (email, name) = (super::users::address(&input.email)?, text("name", &input.name, 120)?);
-    let open = |peek| Open { digest: digest(input.token.as_bytes()), purpose: Purpose::FirstAdmin, peek };
     // The link stays good while the form is not.
-    desk.store.read(open(true)).await?.ok_or_else(stale_link)?;
+    if !desk.opens_first_admin(&input.token, false) {
+        return Err(stale_link());
+    }
     let password = desk.hasher.hash(input.password).await?;
-    desk.store.write(open(false)).await?.ok_or_else(stale_link)?;
+    if !desk.opens_first_admin(&input.token, true) {
+        return Err(stale_link());
+    }
     let by =
         By { ip: origin.ip.clone(), request_id: origin.request_id.clone(), ..By::system("first administrator's link") };
     let add = users::Add {

@@ -30,6 +30,8 @@ const UNWATCHED: Duration = Duration::from_secs(5);
 const OVERLAP: Duration = Duration::from_millis(200);
 /// And, seldom, by this much.
 const LONG_OVERLAP: Duration = Duration::from_secs(15);
+/// The longest that the end may take.
+const LAST: Duration = Duration::from_secs(5);
 /// Charts begin so far back where no hour is kept yet.
 const BACK: Duration = Duration::from_secs(31 * 86_400);
 /// Counts of the queue are told at most so often.
@@ -65,7 +67,7 @@ pub(crate) async fn run(desk: Arc<Desk>, stop: CancellationToken) {
         }
     };
     let (told, told_before) = (HashSet::new(), HashSet::new());
-    let (since_long_look, since_chores, counted) = (Duration::ZERO, CHORES, None);
+    let (since_long_look, since_chores, counted) = (Duration::ZERO, Duration::ZERO, None);
     let mut follower = Follower { desk, seen, told, told_before, since_long_look, since_chores, counted };
     while !stop.is_cancelled() {
         let watch = Stopwatch::start();
@@ -83,6 +85,8 @@ pub(crate) async fn run(desk: Arc<Desk>, stop: CancellationToken) {
         follower.since_chores += took + rest;
     }
     follower.desk.feed.close();
+    // What was written until now is kept before the end, so that a start on a database at rest finds nothing to do (I14).
+    let _ = tokio::time::timeout(LAST, async { while follower.look().await.unwrap_or(false) {} }).await;
 }
 
 impl Follower {
@@ -150,7 +154,7 @@ impl Follower {
         }
         let last = parts.len() - 1;
         for (n, part) in parts.into_iter().enumerate() {
-            let seen = (n == last).then_some(found.seen);
+            let seen = (n == last && found.seen != self.seen).then_some(found.seen);
             self.desk.store.write(Keep { conversations: part, seen }).await?;
         }
         self.seen = found.seen;

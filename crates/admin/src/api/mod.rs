@@ -98,6 +98,7 @@ pub struct Desk {
     description: String,
     used: Mutex<Option<Stopwatch>>,
     arrivals: Notify,
+    first_admin: Mutex<Option<String>>,
     streams: Arc<tokio::sync::Semaphore>,
 }
 
@@ -118,6 +119,7 @@ impl Desk {
             description: openapi(),
             used: Mutex::new(None),
             arrivals: Notify::new(),
+            first_admin: Mutex::new(None),
             streams: Arc::new(tokio::sync::Semaphore::new(STREAMS)),
         })
     }
@@ -125,6 +127,11 @@ impl Desk {
     /// Keeps the desk and tells what is new, until `stop`. To be run once in a process.
     pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
         follower::run(self, stop).await;
+    }
+
+    /// Ends every stream of news: the process stops.
+    pub fn end_streams(&self) {
+        self.feed.close();
     }
 
     /// Makes a link that opens once, and gives its secret: `…/start?token=SECRET`.
@@ -136,6 +143,26 @@ impl Desk {
         let digest = digest(secret.as_bytes());
         store.write(AddLink { digest, purpose, user, lasts }).await?;
         Ok(secret)
+    }
+
+    /// The secret of the link that makes the first administrator: `…/start?admin=SECRET`. It lives in this process alone, so that a start
+    /// writes nothing; the next start makes another.
+    #[must_use]
+    pub fn first_admin_link(&self) -> String {
+        let secret = secret();
+        let digest = digest(secret.as_bytes());
+        *self.first_admin.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        secret
+    }
+
+    /// Whether that is the secret of the first administrator's link; `take`: it does not open again.
+    fn opens_first_admin(&self, token: &str, take: bool) -> bool {
+        let mut kept = self.first_admin.lock().unwrap_or_else(PoisonError::into_inner);
+        let opens = kept.as_ref().is_some_and(|kept| *kept == digest(token.as_bytes()));
+        if opens && take {
+            *kept = None;
+        }
+        opens
     }
 
     /// The session cookie's name. `__Host-` makes the browser refuse it from anywhere else, but only over https.

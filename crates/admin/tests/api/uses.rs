@@ -7,7 +7,6 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use http_body_util::BodyExt;
 use serde_json::json;
-use store::accounts::links::Purpose;
 use store::desk::{Role, Scope};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +18,7 @@ async fn the_first_administrator_comes_by_a_link_that_opens_once() {
     let app = App::bare().await;
     let state = || app.send(axum::http::Request::get("/api/v1/auth/state").body(Body::empty()).unwrap());
     assert_eq!(state().await.1["needs_first_admin"], true);
-    let token = admin::api::Desk::link(&app.store, Purpose::FirstAdmin, None, Duration::from_secs(60)).await.unwrap();
+    let token = app.desk.first_admin_link();
     let try_it = |token: &str, password: &str| {
         let body = json!({ "token": token, "email": "boss@example.com", "name": "Boss", "password": password });
         app.send(post("/auth/first-admin", &body).body(Body::from(body.to_string())).unwrap())
@@ -33,7 +32,7 @@ async fn the_first_administrator_comes_by_a_link_that_opens_once() {
         "the link stayed good while the form was not"
     );
     assert_eq!(try_it(&token, PASSWORD).await.0, StatusCode::UNAUTHORIZED);
-    let other = admin::api::Desk::link(&app.store, Purpose::FirstAdmin, None, Duration::from_secs(60)).await.unwrap();
+    let other = app.desk.first_admin_link();
     assert_eq!(try_it(&other, PASSWORD).await.0, StatusCode::CONFLICT, "there is one already");
     assert_eq!(state().await.1["needs_first_admin"], false);
     assert_eq!(app.login("boss@example.com", PASSWORD).await.0, StatusCode::OK);

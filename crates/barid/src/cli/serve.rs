@@ -1,11 +1,8 @@
 //! `barid serve`: take webhooks, answer, and run until stopped.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use admin::api::Desk;
 use anyhow::Context;
-use store::accounts::links::Purpose;
 use store::accounts::users::Any;
 use tokio::signal::unix::{SignalKind, signal};
 use types::SystemClock;
@@ -41,19 +38,14 @@ pub(super) async fn run(config: Config, args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How long the first administrator's link can be opened; the next start makes a new one.
-const LINK: Duration = Duration::from_secs(86_400);
-
 /// Where nobody can sign in yet, the log says how the first administrator does: never by a password that everybody knows.
 async fn first_admin(config: &Config, app: &App) -> anyhow::Result<()> {
     if app.store().read(Any).await? {
         return Ok(());
     }
-    let token = Desk::link(app.store(), Purpose::FirstAdmin, None, LINK).await?;
+    let token = app.desk().first_admin_link();
     let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", app.address()));
-    tracing::warn!(
-        "nobody can sign in yet. Make the first administrator, once, within a day: {base}/start?admin={token}"
-    );
+    tracing::warn!("nobody can sign in yet. Make the first administrator, once: {base}/start?admin={token}");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Links that open once: for the first administrator, for an invited person, into the demo.
+//! Links that open once: for an invited person, into the demo.
 
 use std::time::Duration;
 

@@ -1,3 +1,4 @@
+import '@mantine/core/styles/ColorSwatch.css';
 import '@mantine/charts/styles.css';
 import { AreaChart, BarChart } from '@mantine/charts';
 import { SimpleGrid } from '@mantine/core';
@@ -17,22 +18,22 @@ export default function Charts({ points }: { points: Schemas['Point'][] }) {
     [t('analytics.read')]: p.read,
     [t('analytics.failed')]: p.failed,
   }));
-  const common = { h: 240, data: rows, dataKey: 'label', withLegend: true, tickLine: 'none' as const, gridAxis: 'y' as const, xAxisProps: { reversed: dir === 'rtl' }, yAxisProps: { orientation: dir === 'rtl' ? ('right' as const) : ('left' as const), width: 36, allowDecimals: false } };
+  const common = { h: 240, data: rows, dataKey: 'label', withLegend: true, tickLine: 'none' as const, gridAxis: 'x' as const, xAxisProps: { reversed: dir === 'rtl' }, yAxisProps: { orientation: dir === 'rtl' ? ('right' as const) : ('left' as const), width: 36, allowDecimals: false } };
   return (
     <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="md">
       <Card title={t('analytics.messages')}>
         <div dir="ltr" aria-hidden>
-          <AreaChart {...common} curveType="monotone" withDots={rows.length < 40} series={[{ name: t('analytics.in'), color: 'barid.6' }, { name: t('analytics.bot'), color: 'amber.5' }]} />
+          <AreaChart {...common} areaChartProps={{ accessibilityLayer: false }} curveType="monotone" withDots={rows.length < 40} series={[{ name: t('analytics.in'), color: 'barid.6' }, { name: t('analytics.bot'), color: 'amber.5' }]} />
         </div>
       </Card>
       <Card title={t('analytics.who')}>
         <div dir="ltr" aria-hidden>
-          <BarChart {...common} type="stacked" series={[{ name: t('analytics.bot'), color: 'barid.5' }, { name: t('analytics.human'), color: 'amber.5' }]} />
+          <BarChart {...common} barChartProps={{ accessibilityLayer: false }} type="stacked" series={[{ name: t('analytics.bot'), color: 'barid.5' }, { name: t('analytics.human'), color: 'amber.5' }]} />
         </div>
       </Card>
       <Card title={t('analytics.fate')}>
         <div dir="ltr" aria-hidden>
-          <BarChart {...common} series={[{ name: t('analytics.delivered'), color: 'barid.4' }, { name: t('analytics.read'), color: 'barid.8' }, { name: t('analytics.failed'), color: 'red.5' }]} />
+          <BarChart {...common} barChartProps={{ accessibilityLayer: false }} series={[{ name: t('analytics.delivered'), color: 'barid.4' }, { name: t('analytics.read'), color: 'barid.8' }, { name: t('analytics.failed'), color: 'red.5' }]} />
         </div>
       </Card>
     </SimpleGrid>

@@ -87,7 +87,7 @@ export function InboxList({ open }: { open: string | undefined }) {
     <section className={s.list} aria-label={t('inbox.list')}>
       <div className={s.listHead}>
         <div className={s.listTitle}>
-          <h1>{t('inbox.title')}</h1>
+          <h2>{t('inbox.title')}</h2>
           <Menu>
             <Menu.Target>
               <Button variant="subtle" size="compact-xs" leftSection={<IconFilter size={14} />}>

@@ -32,6 +32,7 @@ export function InboxPage() {
   const beside = wide && pinned && Boolean(id);
   return (
     <div className={s.inbox} data-open={Boolean(id)} data-about={beside}>
+      <h1 className="srOnly">{t('inbox.title')}</h1>
       <InboxList open={id} />
       <div className={s.talk}>
         {id ? (

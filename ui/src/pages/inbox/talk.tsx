@@ -71,7 +71,7 @@ export function Talk({ id, toggleAbout }: { id: string; toggleAbout: () => void 
   const name = nameOf(talk);
   return (
     <section style={{ display: 'contents' }} aria-label={t('talk.label', { name })}>
-      <header className={s.talkHead}>
+      <div className={s.talkHead}>
         <Tooltip label={t('back')}>
           <ActionIcon hiddenFrom="xs" aria-label={t('back')} onClick={() => void navigate({ to: '/inbox', search: search as never })} size="lg">
             <IconArrowLeft size={20} className="flip" />
@@ -97,7 +97,7 @@ export function Talk({ id, toggleAbout }: { id: string; toggleAbout: () => void 
             <IconInfoCircle size={19} />
           </ActionIcon>
         </Tooltip>
-      </header>
+      </div>
       <Owner talk={talk} acts={acts} mayAct={mayAct} />
       <Thread items={items} feed={feed} firstUnread={firstUnread ?? 0} mayAct={mayAct} details={setShown} />
       {mayAct ? <Composer ref={composer} talk={talk} newest={newest} takeOver={acts.takeOver} /> : null}

@@ -48,6 +48,7 @@ function Stage() {
   }, [talk]);
   return (
     <div className={s.sim}>
+      <h1 className="srOnly">{t('nav.simulator')}</h1>
       <section className={s.stage} aria-label={t('sim.phone')}>
         <div className={s.people} role="group" aria-label={t('sim.who')}>
           {people.map((one) => (
