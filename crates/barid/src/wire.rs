@@ -33,8 +33,9 @@ pub struct App {
     worker: Arc<Worker>,
     draining: Arc<AtomicBool>,
     desk: Arc<admin::api::Desk>,
-    /// Ends the follower: after the worker, whose last rows it keeps.
+    /// Ends the follower: after the worker and the server, whose last rows it keeps.
     follower: CancellationToken,
+    last: TaskTracker,
     server: CancellationToken,
     tasks: TaskTracker,
     drain: Duration,
@@ -312,7 +313,8 @@ impl App {
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
         let desk = admin::api::Desk::new(store.clone(), desk(config, start.simulator));
         let follower = CancellationToken::new();
-        tasks.spawn(Arc::clone(&desk).follow(follower.clone()));
+        let last = TaskTracker::new();
+        last.spawn(Arc::clone(&desk).follow(follower.clone()));
         let mut operator = operator(config, &store, &worker, &draining, Arc::clone(&desk), start.metrics);
         operator.doors = doors(config, &synced);
         let mut router = ingress::router(intake).merge(admin::router(operator));
@@ -326,7 +328,7 @@ impl App {
         };
         tasks.spawn(serve::run(listener, router, bounds, server.clone()));
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), tenants = config.tenants.len(), "taking webhooks");
-        Ok(Self { address, store, worker, draining, desk, follower, server, tasks, drain: config.jobs.drain })
+        Ok(Self { address, store, worker, draining, desk, follower, last, server, tasks, drain: config.jobs.drain })
     }
 
     /// Where it listens.
@@ -354,9 +356,11 @@ impl App {
         // Streams of news would hold the server up.
         self.desk.end_streams();
         let ended = self.worker.drain(self.drain).await;
-        self.follower.cancel();
         self.tasks.close();
         let _ = tokio::time::timeout(Duration::from_secs(10), self.tasks.wait()).await;
+        self.follower.cancel();
+        self.last.close();
+        let _ = tokio::time::timeout(Duration::from_secs(10), self.last.wait()).await;
         if !ended {
             tracing::warn!(
                 "some work did not end in time; its leases were given back and it goes on at the next start"
