@@ -19,10 +19,10 @@ use crate::sql::{Op, Row, Tx};
 sql! {
     FAILED = "batches.failed":
         "SELECT m.id FROM messages m WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.id < $2
-           AND ($3 = -1 OR m.error_code = $3 OR ($3 = 0 AND m.error_code IS NULL)) AND ($4 = 0 OR m.conversation_id = $4)
-           AND ($5 = 0 OR m.channel_id = $5) ORDER BY m.id DESC LIMIT $6";
+           AND (CAST($3 AS {int}) = -1 OR m.error_code = $3 OR ($3 = 0 AND m.error_code IS NULL)) AND (CAST($4 AS {int}) = 0 OR m.conversation_id = $4)
+           AND (CAST($5 AS {int}) = 0 OR m.channel_id = $5) ORDER BY m.id DESC LIMIT $6";
     LETTERS = "batches.letters":
-        "SELECT id FROM dead_letters WHERE tenant_id = $1 AND status = 'pending' AND id < $2 AND ($3 = 0 OR conversation_id = $3)
+        "SELECT id FROM dead_letters WHERE tenant_id = $1 AND status = 'pending' AND id < $2 AND (CAST($3 AS {int}) = 0 OR conversation_id = $3)
          ORDER BY id DESC LIMIT $4";
     OPEN = "batches.open":
         "SELECT conversation_id FROM desk WHERE tenant_id = $1 AND status = 'open' AND conversation_id < $2 ORDER BY conversation_id DESC LIMIT $3";

@@ -23,7 +23,7 @@ sql! {
         "SELECT t.id, t.lead_id, l.name, t.conversation_id, t.task_type, t.title, t.description, t.status, t.priority,
                 t.assigned_to_type, t.assigned_to_id, t.source, t.due_at, t.created_at, t.updated_at, t.completed_at, t.tenant_id
          FROM tasks t LEFT JOIN leads l ON l.id = t.lead_id
-         WHERE t.tenant_id = $1 AND ($2 = '' OR t.status = $2) AND ($3 = 0 OR t.lead_id = $3) AND t.id < $4 ORDER BY t.id DESC LIMIT $5";
+         WHERE t.tenant_id = $1 AND ($2 = '' OR t.status = $2) AND (CAST($3 AS {int}) = 0 OR t.lead_id = $3) AND t.id < $4 ORDER BY t.id DESC LIMIT $5";
     ONE = "tasks.one":
         "SELECT t.id, t.lead_id, l.name, t.conversation_id, t.task_type, t.title, t.description, t.status, t.priority,
                 t.assigned_to_type, t.assigned_to_id, t.source, t.due_at, t.created_at, t.updated_at, t.completed_at, t.tenant_id
