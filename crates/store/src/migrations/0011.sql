@@ -216,11 +216,18 @@ CREATE INDEX transitions_tenant ON transitions (tenant_id, id);
 {postgres}
 SELECT barid_guard(t::regclass) FROM unnest(ARRAY['desk', 'authors', 'notes', 'tasks', 'audit', 'batches', 'hours']) AS t;
 
--- Accounts belong to the installation: no operation that is bound to a tenant reads them.
+-- Accounts belong to the installation: only operations of the engine itself read them, none that is bound to a tenant.
 DO $$
+DECLARE
+    relation text;
 BEGIN
-    IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'barid_app') THEN
-        GRANT SELECT, INSERT, UPDATE, DELETE ON follower, users, tokens, grants, sessions, links, login_failures, idempotency TO barid_app;
-    END IF;
+    FOREACH relation IN ARRAY ARRAY['follower', 'users', 'tokens', 'grants', 'sessions', 'links', 'login_failures', 'idempotency'] LOOP
+        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', relation);
+        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', relation);
+        EXECUTE format('CREATE POLICY engine ON %I USING ((SELECT barid_all_tenants()))', relation);
+        IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'barid_app') THEN
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO barid_app', relation);
+        END IF;
+    END LOOP;
 END $$;
 {end}

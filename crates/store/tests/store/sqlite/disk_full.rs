@@ -104,11 +104,11 @@ fn ballast(path: &Path) -> u32 {
 fn a_full_disk_refuses_and_recovers_without_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("small");
-    let Some(_mounted) = Mounted::new(&["-t", "tmpfs", "-o", "size=4m"], "tmpfs", &at) else {
+    let Some(_mounted) = Mounted::new(&["-t", "tmpfs", "-o", "size=12m"], "tmpfs", &at) else {
         return skip("no small disk can be mounted here (root); only the bound on pages was tested");
     };
     let (path, ballast) = (at.join("barid.db"), at.join("ballast"));
-    std::fs::write(&ballast, vec![1; 2 << 20]).unwrap();
+    std::fs::write(&ballast, vec![1; 4 << 20]).unwrap();
     let clock = Arc::new(ShiftedClock::still(START));
     runtime().block_on(async {
         let store = open_file(&path, &clock).await.unwrap();
