@@ -192,6 +192,7 @@ await test('by keyboard alone: write, open, take over, reply, resolve, back', as
   await page.keyboard.press('Shift+Slash');
   await page.getByRole('dialog').waitFor();
   await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
   await page.keyboard.press('g');
   await page.keyboard.press('s');
   await page.waitForURL('**/simulator');

@@ -23,7 +23,7 @@ const green: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: 'barid',
-  primaryShade: { light: 8, dark: 4 },
+  primaryShade: { light: 8, dark: 7 },
   autoContrast: true,
   luminanceThreshold: 0.32,
   colors: { barid, gray, dark, amber, red, green },
@@ -67,7 +67,7 @@ export const tones = {
     'bad-bg': '#431c18', 'bad-fg': '#f7b0a6', 'info-bg': '#14353c', 'info-fg': '#9fd8df', 'note-bg': '#3a3113', 'note-fg': '#f0dc9b',
     'bubble-in': '#1d2c31', 'bubble-in-fg': '#e2eaec', 'bubble-bot': '#14353c', 'bubble-bot-fg': '#d4ecef', 'bubble-person': '#1f6a76', 'bubble-person-fg': '#ffffff',
     thread: '#0f1a1d', read: '#6cc1f5', stamp: '#e8a35c',
-    wa: '#0b141a', 'wa-out': '#005c4b', 'wa-fg': '#e9edef', 'wa-soft': '#9fb1ba', 'wa-in': '#202c33', 'wa-bar': '#1f2c33', 'wa-bar-fg': '#e9edef',
+    wa: '#0b141a', 'wa-out': '#005c4b', 'wa-fg': '#e9edef', 'wa-soft': '#c5d2d8', 'wa-in': '#202c33', 'wa-bar': '#1f2c33', 'wa-bar-fg': '#e9edef',
   },
 } as const;
 

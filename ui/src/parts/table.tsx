@@ -72,7 +72,7 @@ function Grid<Row extends object>({ label, feed, columns, id, open, opened, sele
   const some = rows.some((row) => selection?.ids.has(row.id));
   const span = shown.length + (selection ? 1 : 0);
   return (
-    <div className={s.tableBox} ref={box}>
+    <div className={s.tableBox} ref={box} role="region" aria-label={label} tabIndex={0}>
       <Fresh feed={feed} top={() => box.current?.scrollTo({ top: 0 })} />
       <table className={s.table} aria-label={label} aria-rowcount={feed.hasMore ? -1 : rows.length + 1}>
         <thead>
