@@ -106,12 +106,12 @@ pub fn sockets(tree: &Tree) -> Vec<Violation> {
     let mut found = uses(
         tree,
         3,
-        &["reqwest", "lettre", "rdkafka", "TcpStream::connect"],
+        &["reqwest", "hyper_util::client", "hyper_rustls", "lettre", "rdkafka", "TcpStream::connect"],
         may_call,
         "opens connections: that belongs into net (Kafka: sync/kafka)",
     );
     let callers = ["net", "simulator", "testkit", "bench", "barid"];
-    found.extend(packages(tree, 3, &["reqwest", "lettre"], &callers, "belongs into net"));
+    found.extend(packages(tree, 3, &["reqwest", "hyper-rustls", "lettre"], &callers, "belongs into net"));
     found.extend(packages(tree, 3, &["rdkafka"], &["sync"], "belongs into sync/kafka"));
 
     let servers = ["ingress", "admin", "barid", "simulator", "testkit", "bench"];
