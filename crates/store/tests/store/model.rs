@@ -164,7 +164,7 @@ impl Life<'_> {
 
     /// The provider accepts a message; I5: what it gets was saved before.
     async fn take(&mut self, lease: &Lease, deliver: &Deliver) -> Result<String, TestCaseError> {
-        let row = format!("SELECT body FROM messages WHERE id = {} AND direction = 'out'", deliver.message);
+        let row = format!("SELECT body FROM message WHERE id = {} AND direction = 'out'", deliver.message);
         prop_assert_eq!(self.db.one(&row).await, deliver.content.text());
         let id = format!("out{}", self.taken.len());
         self.taken.push((lease.conversation, deliver.clone(), id.clone()));
@@ -248,7 +248,7 @@ impl Life<'_> {
         let Some(n) = pick(&self.ghosts, which) else { return Ok(()) };
         let ghost = self.ghosts[n].clone();
         let lease = &ghost.lease;
-        let row = format!("SELECT fence FROM conversations WHERE id = {}", lease.conversation);
+        let row = format!("SELECT fence FROM conversation WHERE id = {}", lease.conversation);
         if self.db.one(&row).await == lease.fence.to_string() {
             return Ok(());
         }
@@ -273,7 +273,7 @@ impl Life<'_> {
 
     /// I7, at every moment.
     async fn nothing_went_back(&mut self) -> Result<(), TestCaseError> {
-        for row in self.db.rows("SELECT id, status FROM messages WHERE direction = 'out'").await {
+        for row in self.db.rows("SELECT id, status FROM message WHERE direction = 'out'").await {
             let (id, now) = (MessageId(row[0].parse().unwrap()), rank(&row[1]));
             let before = self.seen.insert(id, now).unwrap_or(0);
             prop_assert!(now >= before, "{id} went from rank {before} back to {}", row[1]);
@@ -322,7 +322,7 @@ impl Life<'_> {
         }
         for (message, taken) in times {
             let row = format!(
-                "SELECT o.resends, m.possible_duplicate FROM outbox o JOIN messages m ON m.id = o.message_id WHERE m.id = {message}"
+                "SELECT o.resends, m.possible_duplicate FROM outbox o JOIN message m ON m.id = o.message_id WHERE m.id = {message}"
             );
             let row = db.rows(&row).await.remove(0);
             prop_assert!(taken <= 1 + row[0].parse::<i64>().unwrap(), "{message} was taken {taken} times");
