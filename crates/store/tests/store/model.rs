@@ -304,7 +304,7 @@ impl Life<'_> {
         let number = async |what: &str| db.count(what).await;
         let heard = i64::try_from(self.heard.len()).unwrap();
         // I2: each message once. I3: each with one terminal outcome, the dead with their letter.
-        prop_assert_eq!(number("messages WHERE direction = 'in'").await, heard);
+        prop_assert_eq!(number("message WHERE direction = 'in'").await, heard);
         prop_assert_eq!(number("jobs WHERE state IN ('done', 'dead')").await, heard);
         prop_assert_eq!(
             number("jobs j WHERE state = 'dead' AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.job_id = j.id AND d.status = 'pending')").await,
@@ -314,7 +314,7 @@ impl Life<'_> {
         prop_assert_eq!(number("jobs WHERE attempts > max_attempts OR attempts < 1").await, 0);
         prop_assert_eq!(number("outbox WHERE due_at IS NOT NULL").await, 0);
         prop_assert_eq!(number("outbox WHERE attempts > 6 OR resends > 1").await, 0);
-        prop_assert_eq!(number("messages WHERE status IN ('pending', 'sending', 'unknown')").await, 0);
+        prop_assert_eq!(number("message WHERE status IN ('pending', 'sending', 'unknown')").await, 0);
         // I4: taken once, or once more where that is on record and marked.
         let mut times = BTreeMap::new();
         for (_, deliver, _) in &self.taken {

@@ -52,7 +52,7 @@ async fn an_echo_of_our_own_message_is_ignored(db: &Db) {
     let heard = db.event(echo("wamid.ours", PHONE, "hi")).await;
     assert_eq!((heard.recorded, heard.duplicates), (0, 1));
     assert_eq!(state(db).await, ["active", "-"]);
-    assert_eq!(db.count("messages WHERE direction = 'out'").await, 1);
+    assert_eq!(db.count("message WHERE direction = 'out'").await, 1);
 }
 
 /// The echo of our own message may come before the answer to our request: while that very text is under way to that very chat, it is
@@ -63,7 +63,7 @@ async fn an_echo_that_overtakes_our_own_answer_is_ours(db: &Db) {
     assert_eq!(state(db).await, ["active", "-"]);
     let recorded = db.record(&lease, &deliver, accepted("wamid.ours")).await;
     assert_eq!(recorded.status, MessageStatus::Sent);
-    assert_eq!(db.count("messages WHERE direction = 'out'").await, 1);
+    assert_eq!(db.count("message WHERE direction = 'out'").await, 1);
 }
 
 async fn a_reaction_by_staff_pauses_nothing(db: &Db) {
