@@ -21,7 +21,7 @@ sql! {
         "UPDATE breaker SET state = $2, held = $3, since = $4, until = $5, reason = $6, trips = $7, version = version + 1 WHERE name = $1";
     WAKE = "breaker.wake_sends":
         "UPDATE outbox SET due_at = $2 WHERE channel_id = $1 AND due_at > $2
-         AND message_id IN (SELECT id FROM messages WHERE channel_id = $1 AND status = 'pending' AND error LIKE $3)";
+         AND message_id IN (SELECT id FROM message WHERE channel_id = $1 AND status = 'pending' AND error LIKE $3)";
     OWNER = "breaker.owner": "SELECT tenant_id FROM channels WHERE id = $1";
 }
 
