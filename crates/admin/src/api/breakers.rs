@@ -47,7 +47,7 @@ async fn turn(desk: &Desk, caller: Caller, name: String, turn: Turn, input: &Bre
 }
 
 /// Lets the next call try now; a number's provider is asked at once.
-#[utoipa::path(post, path = "/breakers/{name}/probe", tag = "health", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/breakers/{id}/probe", tag = "health", params(("id" = String, Path, description = "The name of the breaker")),
     request_body = BreakerInput, responses((status = 200, body = Breaker)))]
 pub(crate) async fn probe(
     State(desk): Shared,
@@ -59,7 +59,7 @@ pub(crate) async fn probe(
 }
 
 /// Keeps it open until it is reset: nothing goes out, and what waits loses no attempt.
-#[utoipa::path(post, path = "/breakers/{name}/hold", tag = "health", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/breakers/{id}/hold", tag = "health", params(("id" = String, Path, description = "The name of the breaker")),
     request_body = BreakerInput, responses((status = 200, body = Breaker)))]
 pub(crate) async fn hold(
     State(desk): Shared,
@@ -71,7 +71,7 @@ pub(crate) async fn hold(
 }
 
 /// Closes it, whatever it was.
-#[utoipa::path(post, path = "/breakers/{name}/reset", tag = "health", params(("name" = String, Path)),
+#[utoipa::path(post, path = "/breakers/{id}/reset", tag = "health", params(("id" = String, Path, description = "The name of the breaker")),
     request_body = BreakerInput, responses((status = 200, body = Breaker)))]
 pub(crate) async fn reset(
     State(desk): Shared,
