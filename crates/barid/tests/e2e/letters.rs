@@ -51,7 +51,9 @@ async fn setting_next_retry_at_in_sql_retries_a_letter() {
     let world = dead(Setup::default()).await;
     assert_eq!(world.change(MEND).await, 1);
     let long_ago = if world.app().store().guards_tenants() { "to_timestamp(1)" } else { "1" };
-    world.change(&format!("UPDATE webhook_dlq SET next_retry_at = {long_ago} WHERE resolution_status = 'pending'")).await;
+    world
+        .change(&format!("UPDATE webhook_dlq SET next_retry_at = {long_ago} WHERE resolution_status = 'pending'"))
+        .await;
     world.until("SELECT status FROM dead_letters", "resolved").await;
     assert_eq!(world.heard(PHONE, 2).await.len(), 2);
     world.settled().await;

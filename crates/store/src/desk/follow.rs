@@ -20,9 +20,12 @@ sql! {
     ATTEMPTS = "follow.attempts":
         "SELECT a.id, a.tenant_id, m.conversation_id, m.id, m.status FROM attempts a JOIN message m ON m.id = a.message_id
          WHERE a.id > $1 ORDER BY a.id LIMIT $2";
+    // All of the last moment, too: one webhook brings many with the same, and the place says no more than the moment.
     RECEIPTS = "follow.receipts":
         "SELECT r.received_at, m.tenant_id, m.conversation_id, m.id, m.status FROM receipts r JOIN message m ON m.id = r.message_id
-         WHERE r.received_at > $1 ORDER BY r.received_at LIMIT $2";
+         WHERE r.received_at > $1 AND r.received_at <= (SELECT MAX(x.received_at) FROM
+               (SELECT received_at FROM receipts WHERE received_at > $1 AND message_id IS NOT NULL ORDER BY received_at LIMIT $2) AS x)
+         ORDER BY r.received_at";
     TRANSITIONS = "follow.transitions":
         "SELECT id, tenant_id, conversation_id FROM transitions WHERE id > $1 ORDER BY id LIMIT $2";
     NOTICES = "follow.notifications":
