@@ -5,8 +5,8 @@ use types::Secret;
 use types::http::{Answer, Body, Method, Plan};
 
 use super::{
-    Class, Completion, Message, Model, ModelFault, Prompt, Stop, ToolCall, Usage, arguments, by_status, complete, number,
-    text,
+    Class, Completion, Message, Model, ModelFault, Prompt, Stop, ToolCall, Usage, arguments, by_status, complete,
+    number, text,
 };
 
 /// The version of the API that this file speaks.
@@ -21,7 +21,8 @@ pub(super) fn plan(model: &Model, prompt: &Prompt) -> Plan {
         body["temperature"] = json!(t.min(1.0));
     }
     if !prompt.tools.is_empty() {
-        let tool = |t: &super::ToolSpec| json!({ "name": t.name, "description": t.description, "input_schema": t.parameters });
+        let tool =
+            |t: &super::ToolSpec| json!({ "name": t.name, "description": t.description, "input_schema": t.parameters });
         body["tools"] = prompt.tools.iter().map(tool).collect();
     }
     if let Some(s) = &prompt.schema {

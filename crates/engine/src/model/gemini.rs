@@ -7,8 +7,8 @@ use types::Secret;
 use types::http::{Answer, Body, Method, Plan};
 
 use super::{
-    Class, Completion, Message, Model, ModelFault, Prompt, Stop, ToolCall, Usage, arguments, by_status, complete, number,
-    text,
+    Class, Completion, Message, Model, ModelFault, Prompt, Stop, ToolCall, Usage, arguments, by_status, complete,
+    number, text,
 };
 
 pub(super) fn plan(model: &Model, prompt: &Prompt) -> Plan {
@@ -26,9 +26,7 @@ pub(super) fn plan(model: &Model, prompt: &Prompt) -> Plan {
         "generationConfig": generation,
     });
     if !prompt.tools.is_empty() {
-        let tool = |t: &super::ToolSpec| {
-            json!({ "name": t.name, "description": t.description, "parametersJsonSchema": t.parameters })
-        };
+        let tool = |t: &super::ToolSpec| json!({ "name": t.name, "description": t.description, "parametersJsonSchema": t.parameters });
         body["tools"] = json!([{ "functionDeclarations": prompt.tools.iter().map(tool).collect::<Vec<_>>() }]);
     }
     Plan {

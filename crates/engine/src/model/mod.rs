@@ -73,8 +73,8 @@ impl Model {
     /// What that costs, in millionths of the currency, rounded up: a budget is never understated.
     #[must_use]
     pub fn cost(&self, usage: Usage) -> u64 {
-        let all = u128::from(usage.input) * u128::from(self.price_in)
-            + u128::from(usage.output) * u128::from(self.price_out);
+        let all =
+            u128::from(usage.input) * u128::from(self.price_in) + u128::from(usage.output) * u128::from(self.price_out);
         u64::try_from(all.div_ceil(1_000_000)).unwrap_or(u64::MAX)
     }
 }
@@ -308,9 +308,7 @@ fn arguments(value: &Value) -> Value {
     match value {
         Value::Object(_) => value.clone(),
         Value::String(text) if text.trim().is_empty() => Value::Object(serde_json::Map::new()),
-        Value::String(text) => {
-            serde_json::from_str(text).ok().filter(Value::is_object).unwrap_or(Value::Null)
-        }
+        Value::String(text) => serde_json::from_str(text).ok().filter(Value::is_object).unwrap_or(Value::Null),
         _ => Value::Null,
     }
 }
@@ -318,7 +316,8 @@ fn arguments(value: &Value) -> Value {
 /// Nothing said and nothing called.
 fn complete(text: String, calls: Vec<ToolCall>, stop: Stop, usage: Usage) -> Result<Completion, ModelFault> {
     if text.trim().is_empty() && calls.is_empty() {
-        let what = if stop == Stop::Length { "it ran out of tokens before it said anything" } else { "it said nothing" };
+        let what =
+            if stop == Stop::Length { "it ran out of tokens before it said anything" } else { "it said nothing" };
         return Err(ModelFault::new(Class::Broken, what).costing(usage));
     }
     Ok(Completion { text, calls, stop, usage })

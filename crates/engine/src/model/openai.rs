@@ -5,8 +5,8 @@ use types::Secret;
 use types::http::{Answer, Body, Method, Plan};
 
 use super::{
-    Class, Completion, Message, Model, ModelFault, Prompt, Stop, ToolCall, Usage, arguments, by_status, complete, number,
-    text,
+    Class, Completion, Message, Model, ModelFault, Prompt, Stop, ToolCall, Usage, arguments, by_status, complete,
+    number, text,
 };
 
 pub(super) fn plan(model: &Model, prompt: &Prompt) -> Plan {
@@ -20,9 +20,7 @@ pub(super) fn plan(model: &Model, prompt: &Prompt) -> Plan {
         body["temperature"] = json!(t);
     }
     if !prompt.tools.is_empty() {
-        let tool = |t: &super::ToolSpec| {
-            json!({ "type": "function", "function": { "name": t.name, "description": t.description, "parameters": t.parameters } })
-        };
+        let tool = |t: &super::ToolSpec| json!({ "type": "function", "function": { "name": t.name, "description": t.description, "parameters": t.parameters } });
         body["tools"] = prompt.tools.iter().map(tool).collect();
     }
     if let Some(s) = &prompt.schema {
@@ -44,9 +42,7 @@ fn message(message: &Message) -> Value {
         Message::User { text } => json!({ "role": "user", "content": text }),
         Message::Assistant { text, calls } if calls.is_empty() => json!({ "role": "assistant", "content": text }),
         Message::Assistant { text, calls } => {
-            let call = |c: &ToolCall| {
-                json!({ "id": c.id, "type": "function", "function": { "name": c.name, "arguments": c.arguments.to_string() } })
-            };
+            let call = |c: &ToolCall| json!({ "id": c.id, "type": "function", "function": { "name": c.name, "arguments": c.arguments.to_string() } });
             let content = if text.is_empty() { Value::Null } else { text.as_str().into() };
             json!({ "role": "assistant", "content": content, "tool_calls": calls.iter().map(call).collect::<Vec<_>>() })
         }
@@ -55,10 +51,8 @@ fn message(message: &Message) -> Value {
 }
 
 pub(super) fn completion(body: &Value) -> Result<Completion, ModelFault> {
-    let usage = Usage {
-        input: number(&body["usage"]["prompt_tokens"]),
-        output: number(&body["usage"]["completion_tokens"]),
-    };
+    let usage =
+        Usage { input: number(&body["usage"]["prompt_tokens"]), output: number(&body["usage"]["completion_tokens"]) };
     let Some(choice) = body["choices"].get(0) else {
         return Err(ModelFault::new(Class::Broken, "the answer has no choice").costing(usage));
     };

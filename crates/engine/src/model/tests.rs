@@ -126,7 +126,11 @@ fn good_answers() {
         let completion = read(&model(wire), &answered(200, &answer.to_string(), None)).unwrap();
         let call = ToolCall { id: "a".into(), name: "hand_over".into(), arguments: json!({"reason": "x"}) };
         let usage = Usage { input: 10, output: 3 };
-        assert_eq!(completion, Completion { text: "Hello".into(), calls: vec![call], stop: Stop::Done, usage }, "{wire:?}");
+        assert_eq!(
+            completion,
+            Completion { text: "Hello".into(), calls: vec![call], stop: Stop::Done, usage },
+            "{wire:?}"
+        );
     }
 }
 
@@ -137,7 +141,8 @@ fn what_failures_call_for() {
     let openai = |code: &str| json!({"error": {"message": "m", "type": "t", "code": code}}).to_string();
     let anthropic = |kind: &str| json!({"type": "error", "error": {"type": kind, "message": "m"}}).to_string();
     let gemini = |status: &str, message: &str| {
-        json!({"error": {"code": 1, "status": status, "message": message, "details": [{"retryDelay": "13s"}]}}).to_string()
+        json!({"error": {"code": 1, "status": status, "message": message, "details": [{"retryDelay": "13s"}]}})
+            .to_string()
     };
     let too_long = json!({"error": {"message": "maximum context length is 8192 tokens", "type": "BadRequestError"}});
     let spent = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "m",
@@ -174,7 +179,11 @@ fn answers_that_make_no_sense_are_broken_and_filters_are_no_answers() {
         (Wire::OpenAi, "not json".to_owned(), Class::Broken),
         (Wire::OpenAi, "{}".to_owned(), Class::Broken),
         (Wire::OpenAi, json!({"choices": [{"message": {"content": "  "}}]}).to_string(), Class::Broken),
-        (Wire::OpenAi, json!({"choices": [{"message": {"content": "x"}, "finish_reason": "content_filter"}]}).to_string(), Class::Filtered),
+        (
+            Wire::OpenAi,
+            json!({"choices": [{"message": {"content": "x"}, "finish_reason": "content_filter"}]}).to_string(),
+            Class::Filtered,
+        ),
         (Wire::OpenAi, json!({"choices": [{"message": {"refusal": "no"}}]}).to_string(), Class::Filtered),
         (Wire::Anthropic, json!({"content": [], "stop_reason": "refusal"}).to_string(), Class::Filtered),
         (Wire::Anthropic, json!([]).to_string(), Class::Broken),
@@ -196,7 +205,9 @@ fn tool_arguments_that_are_no_object_are_null() {
         let call = json!({"id": "a", "function": {"name": "set_field", "arguments": args}});
         json!({"choices": [{"message": {"tool_calls": [call]}}]}).to_string()
     };
-    let read = |args: &str| read(&model(Wire::OpenAi), &answered(200, &answer(args), None)).unwrap().calls[0].arguments.clone();
+    let read = |args: &str| {
+        read(&model(Wire::OpenAi), &answered(200, &answer(args), None)).unwrap().calls[0].arguments.clone()
+    };
     assert_eq!(read("{\"a\":1"), Value::Null);
     assert_eq!(read("[1]"), Value::Null);
     assert_eq!(read(""), json!({}));
