@@ -159,7 +159,7 @@ fn shorten(text: &str, ended: bool) -> (String, bool) {
         return (text.to_owned(), false);
     }
     let ends = head.char_indices().filter(|(_, c)| matches!(c, '.' | '!' | '?' | '؟' | '\n'));
-    let end = ends.map(|(at, c)| at + c.len_utf8()).last();
+    let end = ends.map(|(at, c)| at + c.len_utf8()).next_back();
     match end {
         Some(end) => (head[..end].trim().to_owned(), true),
         // One sentence without an end: of a long one the words that fit, of a short one nothing.
