@@ -11,7 +11,7 @@ use egress::{Account, Egress, Outlet};
 use engine::{Engine, Language, TenantBrain};
 use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
-use net::{Client, ClientOptions};
+use net::{BreakerOptions, Breakers, Client, ClientOptions};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::{Door, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
@@ -184,7 +184,7 @@ fn routes(config: &Config, synced: &[Synced]) -> Routes {
 ///
 /// # Errors
 /// When the HTTP client cannot start.
-pub fn senders(config: &Config, synced: &[Synced]) -> anyhow::Result<Egress> {
+pub fn senders(config: &Config, synced: &[Synced], breakers: Breakers) -> anyhow::Result<Egress> {
     let outlets = channels(config, synced).map(|(_, channel, door)| {
         let pair = (config.send.pair.burst > 0).then_some((config.send.pair.every, config.send.pair.burst));
         let (account, limits) = match channel {
@@ -210,7 +210,16 @@ pub fn senders(config: &Config, synced: &[Synced]) -> anyhow::Result<Egress> {
     });
     // Providers' addresses come from the operator alone, so private ones are his choice (a proxy, a simulator).
     let client = Client::new(ClientOptions { allow_private: true, ..ClientOptions::default() })?;
-    Ok(Egress::new(outlets.collect(), client, config.send.timeout))
+    Ok(Egress::new(outlets.collect(), client, config.send.timeout, breakers))
+}
+
+/// The breakers of this process (S4.10): everything that calls out has a clone of them.
+#[must_use]
+pub fn breakers(config: &Config, clock: &SharedClock) -> Breakers {
+    let Config { breakers: b, .. } = config;
+    let options =
+        BreakerOptions { failures: b.failures, open: b.open, open_max: b.open_max, ..BreakerOptions::default() };
+    Breakers::new(options, Arc::clone(clock))
 }
 
 fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
@@ -260,7 +269,8 @@ pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::
     let store = open_store(config, clock, false).await?;
     let synced = sync(config, &store).await?;
     let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
-    let (engine, egress) = (brains(config, &synced)?, senders(config, &synced)?);
+    let breakers = breakers(config, store.clock());
+    let (engine, egress) = (brains(config, &synced)?, senders(config, &synced, breakers)?);
     let options = worker_options(config, &Arc::new(policy(config)));
     let worker = Worker::new(store.clone(), engine, egress, options, owner);
     let ran = worker.run_outbound(max).await;
@@ -296,7 +306,8 @@ impl App {
         let synced = sync(config, &store).await?;
         let policy = Arc::new(policy(config));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
-        let (engine, egress) = (brains(config, &synced)?, senders(config, &synced)?);
+        let breakers = breakers(config, store.clock());
+        let (engine, egress) = (brains(config, &synced)?, senders(config, &synced, breakers)?);
         let worker = Worker::new(store.clone(), engine, egress, worker_options(config, &policy), Arc::clone(&owner));
         let mut handoff = None;
         if !start.no_worker {

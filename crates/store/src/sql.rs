@@ -274,6 +274,7 @@ text_values!(
     types::states::JobState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::states::DeadLetterStatus => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::states::ConversationState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::states::BreakerState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::states::ChannelState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::ProviderMessageId => |t: &str| Ok::<_, String>(types::ProviderMessageId(t.to_owned())),
     types::DedupeKey => |t: &str| Ok::<_, String>(types::DedupeKey(t.to_owned())),

@@ -4,9 +4,11 @@
 //! - `turn.rs`, `deliver.rs`, `reconcile.rs`: one kind of work each
 //! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
 //! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
+//! - `breakers.rs`: shares the breakers with the other nodes (S4.10)
 //! - `trust.rs`: whether a lease is still ours, before anything is said
 //! - `persist.rs`: writes that must not be lost to a database that is away for a moment
 
+mod breakers;
 mod conversation;
 mod deliver;
 mod persist;
@@ -97,6 +99,7 @@ impl Worker {
     pub fn start(self: &Arc<Self>, queue: mpsc::Receiver<Claimed>) {
         self.tasks.spawn(schedule::take(Arc::clone(self), queue));
         self.tasks.spawn(schedule::look(Arc::clone(self)));
+        self.tasks.spawn(breakers::share(Arc::clone(self)));
         self.tasks.spawn(upkeep::renew(Arc::clone(self)));
         self.tasks.spawn(upkeep::redrive(Arc::clone(self)));
         self.tasks.spawn(upkeep::sweep(Arc::clone(self)));

@@ -1,6 +1,7 @@
 //! What every database must do. Each case runs on a fresh database of every kind, which is checked for wholeness when the case ends.
 
 mod accounts;
+mod breakers;
 mod channels;
 mod contacts;
 mod conversations;
@@ -21,6 +22,7 @@ use crate::support::{Backend, Case, everywhere};
 
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
+    ("breakers", breakers::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
