@@ -243,6 +243,7 @@ fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
             flow,
             services: tenant.services.clone(),
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
+            staff: engine::agent::Staff::default(),
         });
     }
     Ok(Engine::new(all)?)
