@@ -2,6 +2,7 @@
 
 mod accounts;
 mod breakers;
+mod carry;
 mod channels;
 mod contacts;
 mod conversations;
@@ -24,6 +25,7 @@ use crate::support::{Backend, Case, everywhere};
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
     ("breakers", breakers::CASES),
+    ("carry", carry::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
