@@ -5,13 +5,14 @@
 //! - `inbox.rs`, `contacts.rs`, `events.rs`, `receipts.rs`: what providers tell us
 //! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
 //! - `outbox.rs`: what we say, and what becomes of that
-//! - `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
 #[macro_use]
 pub mod sql;
 pub mod accounts;
+pub mod alerts;
 pub mod breakers;
 pub mod channels;
 pub mod contacts;
@@ -222,12 +223,14 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         accounts::sessions::STATEMENTS,
         accounts::tokens::STATEMENTS,
         accounts::users::STATEMENTS,
+        alerts::STATEMENTS,
         breakers::STATEMENTS,
         channels::STATEMENTS,
         contacts::STATEMENTS,
         conversations::STATEMENTS,
         dead_letters::STATEMENTS,
         desk::acts::STATEMENTS,
+        desk::alerts::STATEMENTS,
         desk::audit::STATEMENTS,
         desk::batches::STATEMENTS,
         desk::breakers::STATEMENTS,

@@ -11,6 +11,7 @@ const VERSIONS: &[(i64, &str)] = &[
     (11, include_str!("0011.sql")),
     (15, include_str!("0015.sql")),
     (50, include_str!("0050.sql")),
+    (51, include_str!("0051.sql")),
 ];
 
 sql! {

@@ -1,6 +1,7 @@
 //! What every database must do. Each case runs on a fresh database of every kind, which is checked for wholeness when the case ends.
 
 mod accounts;
+mod alerts;
 mod breakers;
 mod channels;
 mod contacts;
@@ -22,6 +23,7 @@ use crate::support::{Backend, Case, everywhere};
 
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
+    ("alerts", alerts::CASES),
     ("breakers", breakers::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
