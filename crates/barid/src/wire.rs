@@ -14,6 +14,7 @@ use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
+use store::settings::Declare;
 use store::{Door, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -138,6 +139,7 @@ fn seeds(config: &Config) -> Vec<TenantSeed> {
 /// # Errors
 /// When the database refuses.
 pub async fn sync(config: &Config, store: &Store) -> anyhow::Result<Vec<Synced>> {
+    store.write(Declare { keep_ids: config.jobs.keep_ids, lease: config.jobs.lease }).await?;
     Ok(store.write(Sync(seeds(config))).await?)
 }
 
@@ -280,6 +282,7 @@ fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
             flow,
             services: tenant.services.clone(),
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
+            staff: engine::agent::Staff::default(),
         });
     }
     Ok(Engine::new(all)?)

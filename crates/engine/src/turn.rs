@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use types::inbound::Content;
 use types::{TenantId, Timestamp};
 
+use crate::agent::{Aids, Staff, Traces};
 use crate::flow::Flow;
 use nlu::Intent;
 use nlu::{Language, Suppression};
@@ -27,6 +28,8 @@ pub struct TenantBrain {
     pub services: Vec<String>,
     /// The ISO country of phone numbers without a country code: `AE`.
     pub region: String,
+    /// Agents, experiments, and who understands (S3.3, S3.7, S3.8).
+    pub staff: Staff,
 }
 
 /// One message to answer.
@@ -42,6 +45,8 @@ pub struct Turn {
     pub memory: Memory,
     /// The person's name in WhatsApp. It confirms a bare answer; it is never taken as the answer itself.
     pub profile_name: Option<String>,
+    /// What agents need; only for tenants with some ([`crate::Engine::needs_aids`]).
+    pub aids: Aids,
 }
 
 /// Where a conversation stands.
@@ -146,4 +151,6 @@ pub struct Decision {
     pub sanitized: u32,
     /// What each step found, without personal data: for the trace.
     pub steps: Vec<(&'static str, String)>,
+    /// What agents and experiments did.
+    pub traces: Traces,
 }

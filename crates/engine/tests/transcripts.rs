@@ -18,6 +18,7 @@ fn brain(flow: Flow, language: Language) -> TenantBrain {
         flow,
         services: ["Golden visa | الإقامة الذهبية", "Trade license | رخصة تجارية", "Ejari"].map(str::to_owned).to_vec(),
         region: "AE".to_owned(),
+        staff: engine::agent::Staff::default(),
     }
 }
 
@@ -30,8 +31,14 @@ fn media(kind: MediaKind, caption: Option<&str>) -> Content {
 }
 
 fn decide(engine: &Engine, memory: Memory, message: Content) -> Decision {
-    let turn =
-        Turn { tenant: TenantId(1), now: Timestamp::from_seconds(1_800_000_000), message, memory, profile_name: None };
+    let turn = Turn {
+        tenant: TenantId(1),
+        now: Timestamp::from_seconds(1_800_000_000),
+        message,
+        memory,
+        profile_name: None,
+        aids: engine::agent::Aids::default(),
+    };
     engine.decide(&turn).now_or_never().expect("nothing is waited for")
 }
 
@@ -328,6 +335,7 @@ fn decisions_can_be_shared_and_sent() {
         message: text("stop"),
         memory: Memory::default(),
         profile_name: None,
+        aids: engine::agent::Aids::default(),
     };
     let future = engine.decide(&turn);
     sendable(&future);

@@ -7,6 +7,7 @@
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
+//! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
 #[macro_use]
@@ -34,6 +35,7 @@ mod postgres;
 pub mod reach;
 pub mod receipts;
 pub mod roll_call;
+pub mod settings;
 mod sqlite;
 pub mod sweep;
 mod task;
@@ -254,6 +256,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         notifications::STATEMENTS,
         outbox::STATEMENTS,
         receipts::STATEMENTS,
+        settings::STATEMENTS,
         sweep::STATEMENTS,
         views::STATEMENTS,
         work::STATEMENTS,

@@ -101,6 +101,7 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fa
         message: turn.content.clone(),
         memory,
         profile_name: s.profile_name.clone(),
+        aids: engine::agent::Aids::default(),
     };
     fail::fail_point!("worker.deciding");
     let deciding = AssertUnwindSafe(worker.engine.decide(&request)).catch_unwind();

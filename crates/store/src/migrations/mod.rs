@@ -10,6 +10,8 @@ const VERSIONS: &[(i64, &str)] = &[
     (10, include_str!("0010.sql")),
     (11, include_str!("0011.sql")),
     (15, include_str!("0015.sql")),
+    (40, include_str!("0040.sql")),
+    (41, include_str!("0041.sql")),
     (50, include_str!("0050.sql")),
     (51, include_str!("0051.sql")),
 ];

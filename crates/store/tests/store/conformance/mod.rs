@@ -11,6 +11,7 @@ mod desk;
 mod inbox;
 mod jobs;
 mod leases;
+mod operators;
 mod order;
 mod outbox;
 mod outcomes;
@@ -33,6 +34,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
+    ("operators", operators::CASES),
     ("order", order::CASES),
     ("outbox", outbox::CASES),
     ("outcomes", outcomes::CASES),
