@@ -68,11 +68,11 @@ impl Teller {
     pub async fn tell(&self, name: &str, news: &AlertNews, now: Timestamp) -> Result<(), String> {
         let sink = self.sinks.iter().find(|s| s.name() == name).ok_or("nobody of that name is configured any more")?;
         let permit = self.breakers.permit(&format!("alert_{name}")).map_err(|open| open.to_string())?;
-        let (plan, headers) = match sink {
+        let plan = match sink {
             Sink::Webhook { url, secret } => webhook(url, secret, news, now),
-            Sink::Slack { url } => (post(url, slack(news), "alert.slack"), Vec::new()),
+            Sink::Slack { url } => post(url, slack(news), "alert.slack"),
         };
-        let result = match self.client.call_with(&plan, &headers, self.timeout).await {
+        let result = match self.client.call(&plan, self.timeout).await {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
             // A redirect is followed nowhere: it could lead to a private address.
             Ok(answer) => Err(format!("{name} answered {}", answer.status)),
@@ -89,10 +89,17 @@ impl Teller {
 }
 
 fn post(url: &Secret, body: String, name: &'static str) -> Plan {
-    Plan { method: Method::Post, url: url.clone(), authorization: None, body: Body::Json(body.into_bytes()), name }
+    Plan {
+        method: Method::Post,
+        url: url.clone(),
+        authorization: None,
+        headers: Vec::new(),
+        body: Body::Json(body.into_bytes()),
+        name,
+    }
 }
 
-fn webhook(url: &Secret, secret: &Secret, news: &AlertNews, now: Timestamp) -> (Plan, Vec<(&'static str, String)>) {
+fn webhook(url: &Secret, secret: &Secret, news: &AlertNews, now: Timestamp) -> Plan {
     let body = serde_json::json!({
         "type": format!("alert.{}", news.event.as_str()),
         "timestamp": now.to_string(),
@@ -111,8 +118,9 @@ fn webhook(url: &Secret, secret: &Secret, news: &AlertNews, now: Timestamp) -> (
     .to_string();
     let (id, at) = (format!("msg_{}", news.delivery), now.seconds().to_string());
     let signature = format!("v1,{}", sign(secret, &id, &at, &body));
-    let headers = vec![("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", signature)];
-    (post(url, body, "alert.webhook"), headers)
+    let headers = [("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", signature)];
+    let headers = headers.map(|(name, value)| (name.to_owned(), Secret::new(value))).into();
+    Plan { headers, ..post(url, body, "alert.webhook") }
 }
 
 /// The signature of Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, in base64.
@@ -174,15 +182,14 @@ mod tests {
 
     #[test]
     fn a_webhook_says_what_is_wrong_and_slack_takes_nothing_for_a_command() {
-        let (plan, headers) =
-            webhook(&Secret::new("http://x/"), &Secret::new("s"), &news(), Timestamp::from_seconds(9));
-        let Body::Json(body) = plan.body else { panic!() };
-        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let plan = webhook(&Secret::new("http://x/"), &Secret::new("s"), &news(), Timestamp::from_seconds(9));
+        let Body::Json(body) = &plan.body else { panic!() };
+        let body: serde_json::Value = serde_json::from_slice(body).unwrap();
         assert_eq!(
             (body["type"].as_str(), body["data"]["kind"].as_str()),
             (Some("alert.raised"), Some("dead_letters"))
         );
-        assert_eq!((headers[0].1.as_str(), headers[1].1.as_str()), ("msg_7", "9"));
+        assert_eq!((plan.headers[0].1.expose(), plan.headers[1].1.expose()), ("msg_7", "9"));
         assert!(slack(&news()).contains("&lt;!channel&gt; &amp; more"));
     }
 }

@@ -87,19 +87,6 @@ impl Client {
     /// # Errors
     /// [`NoAnswer`], which tells whether the request may have arrived.
     pub async fn call(&self, plan: &Plan, timeout: Duration) -> Result<Answer, NoAnswer> {
-        self.call_with(plan, &[], timeout).await
-    }
-
-    /// The same with further headers: a signature, an id.
-    ///
-    /// # Errors
-    /// As [`Self::call`].
-    pub async fn call_with(
-        &self,
-        plan: &Plan,
-        headers: &[(&'static str, String)],
-        timeout: Duration,
-    ) -> Result<Answer, NoAnswer> {
         let uri: Uri = plan.url.expose().parse().map_err(|e: http::uri::InvalidUri| NoAnswer::NotSent {
             host: plan.name.to_owned(),
             why: format!("the configured address is no URL: {e}"),
@@ -112,14 +99,7 @@ impl Client {
             let why = "private, loopback and link-local addresses are refused".to_owned();
             return Err(NoAnswer::Forbidden { host, why });
         }
-        let mut request = request(plan, uri, &host)?;
-        for (name, value) in headers {
-            let value = HeaderValue::from_str(value).map_err(|_| NoAnswer::NotSent {
-                host: host.clone(),
-                why: format!("what {name} is to say holds characters that no header can"),
-            })?;
-            request.headers_mut().insert(header::HeaderName::from_static(name), value);
-        }
+        let request = request(plan, uri, &host)?;
         let exchange = async {
             let response = self.http.request(request).await.map_err(|e| no_answer(&host, &e))?;
             self.read(&host, response).await

@@ -172,6 +172,11 @@ async fn a_person_takes_over_answers_and_hands_back(db: &Db) {
     let (lease, deliver) = db.claim_send().await;
     db.record(&lease, &deliver, accepted("out-2")).await;
     db.pass(1);
+    // A colleague who had seen less is told so; whoever wrote it themselves may go on.
+    let before = types::MessageId(first.0 - 1);
+    let colleague = Answer { by: By { id: 8, name: "other".into(), ..by() }, ..answer("c1", Some(before)) };
+    let late = db.store.write(colleague).await.unwrap_err();
+    assert!(matches!(late, StoreError::NewerMessage), "{late}");
     db.message("m2", PHONE, "thanks").await;
     let late = db.store.write(answer("k2", Some(first))).await.unwrap_err();
     assert!(matches!(late, StoreError::NewerMessage), "{late}");
