@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
+use egress::alerts::{Sink, Teller};
 use egress::{Account, Egress, Outlet};
 use engine::{Engine, Language, TenantBrain};
 use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
@@ -224,6 +225,44 @@ pub fn breakers(config: &Config, clock: &SharedClock) -> Breakers {
     Breakers::new(options, Arc::clone(clock))
 }
 
+/// Who is told what is wrong, and from where on it is (S6.6).
+fn alerts(config: &Config, breakers: Breakers) -> anyhow::Result<worker::alerts::Alerts> {
+    let a = &config.alerts;
+    let webhook = a.webhook.clone().map(|(url, secret)| Sink::Webhook { url, secret });
+    let slack = a.slack.clone().map(|url| Sink::Slack { url });
+    let options = ClientOptions { allow_private: config.send.allow_private, ..ClientOptions::default() };
+    let teller =
+        Teller::new(webhook.into_iter().chain(slack).collect(), Client::new(options)?, breakers, config.send.timeout);
+    let database = match &config.store.url {
+        StoreUrl::Sqlite(path) => Some(path.clone()),
+        StoreUrl::Postgres(_) => None,
+    };
+    Ok(worker::alerts::Alerts {
+        limits: store::alerts::Limits {
+            stuck: a.stuck,
+            dead_letters: a.dead_letters,
+            p95_ms: u32::try_from(a.processing_p95.as_millis()).unwrap_or(u32::MAX),
+            disk_percent: a.disk_free,
+        },
+        every: a.every,
+        teller,
+        free_percent: Arc::new(move || database.as_deref().and_then(free_percent)),
+    })
+}
+
+/// Free disk under a file, percent; `None`: nobody knows.
+#[cfg(target_os = "linux")]
+fn free_percent(path: &std::path::Path) -> Option<u8> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    u8::try_from(disk.f_bavail.saturating_mul(100).checked_div(disk.f_blocks)?).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn free_percent(_: &std::path::Path) -> Option<u8> {
+    None
+}
+
 fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
     let mut all = Vec::with_capacity(config.tenants.len());
     for (tenant, rows) in config.tenants.iter().zip(synced) {
@@ -309,12 +348,14 @@ impl App {
         let policy = Arc::new(policy(config));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
         let breakers = breakers(config, store.clock());
+        let worker_breakers = breakers.clone();
         let (engine, egress) = (brains(config, &synced)?, senders(config, &synced, breakers)?);
         let worker = Worker::new(store.clone(), engine, egress, worker_options(config, &policy), Arc::clone(&owner));
         let mut handoff = None;
         if !start.no_worker {
             let (queue, incoming) = mpsc::channel(config.jobs.workers.max(1));
             worker.start(incoming);
+            worker.watch(alerts(config, worker_breakers)?);
             handoff = Some(Handoff { owner, queue });
         }
         let draining = Arc::new(AtomicBool::new(false));

@@ -5,7 +5,7 @@
 //! - `inbox.rs`, `contacts.rs`, `events.rs`, `receipts.rs`: what providers tell us
 //! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
 //! - `outbox.rs`: what we say, and what becomes of that
-//! - `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
 //! - `carry/`: everything into another database (`barid move`)
 //! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
@@ -14,6 +14,7 @@
 #[macro_use]
 pub mod sql;
 pub mod accounts;
+pub mod alerts;
 pub mod breakers;
 pub mod carry;
 pub mod channels;
@@ -244,6 +245,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         accounts::sessions::STATEMENTS,
         accounts::tokens::STATEMENTS,
         accounts::users::STATEMENTS,
+        alerts::STATEMENTS,
         breakers::STATEMENTS,
         carry::CATALOGUE,
         carry::STATEMENTS,
@@ -252,6 +254,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         conversations::STATEMENTS,
         dead_letters::STATEMENTS,
         desk::acts::STATEMENTS,
+        desk::alerts::STATEMENTS,
         desk::audit::STATEMENTS,
         desk::batches::STATEMENTS,
         desk::breakers::STATEMENTS,

@@ -64,7 +64,7 @@ sql! {
         "SELECT m.status, m.conversation_id FROM message m JOIN outbox o ON o.message_id = m.id WHERE m.id = $1";
     AGAIN = "outbox.again":
         "UPDATE outbox SET due_at = $2, attempts = 0, resends = 0 WHERE message_id = $1";
-    BACK = "messages.pending_again": "UPDATE message SET status = 'pending', error = NULL, error_code = NULL WHERE id = $1";
+    BACK = "messages.pending_again": "UPDATE message SET status = 'pending', error = NULL, error_code = NULL, dismissed_at = NULL WHERE id = $1";
 }
 
 /// How long a message waits for people to change a setting, where no schedule says it.

@@ -105,6 +105,8 @@ ids! {
     BatchId;
     /// A line of the audit record (S6.7).
     AuditId;
+    /// An alert, or its way to somebody (S6.6).
+    AlertId;
 }
 
 /// The id that the provider gave a message: `wamid.…` (Meta) or `idMessage` (Green API). Opaque.

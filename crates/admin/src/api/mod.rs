@@ -5,11 +5,12 @@
 //! - `input.rs`, `page.rs`, `failure.rs`, `csv.rs`: what comes in, lists, refusals, tables for other programs
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
 //! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
-//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `analytics.rs`, `health.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
+//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
 //!   `batches.rs`, `simulator.rs`
 
 mod acts;
 mod agents;
+mod alerts;
 mod analytics;
 mod audit;
 mod auth;
@@ -239,6 +240,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(failed_sends::groups))
         .routes(routes!(failed_sends::get))
         .routes(routes!(failed_sends::retry))
+        .routes(routes!(failed_sends::dismiss))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::counts))
         .routes(routes!(dead_letters::get))
@@ -265,6 +267,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
         .routes(routes!(health::get))
+        .routes(routes!(alerts::list))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::probe))
         .routes(routes!(breakers::hold))

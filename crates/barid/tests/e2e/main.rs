@@ -10,6 +10,7 @@
 //! - `seeing`, `tenants`: health, metrics, logs (S6); two tenants side by side (S7.1)
 
 #[cfg(test)]
+mod alerts;
 mod away;
 #[cfg(test)]
 mod clients;

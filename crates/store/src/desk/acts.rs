@@ -31,8 +31,9 @@ sql! {
     NOTE = "acts.note":
         "INSERT INTO notes (id, tenant_id, conversation_id, author, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
     AUTHOR = "acts.author": "INSERT INTO authors (message_id, tenant_id, author) VALUES ($1, $2, $3) ON CONFLICT (message_id) DO NOTHING";
-    NEWER = "acts.newer_inbound":
-        "SELECT id FROM message WHERE conversation_id = $1 AND id > $2 AND direction = 'in' ORDER BY id DESC LIMIT 1";
+    NEWER = "acts.newer":
+        "SELECT m.id FROM message m WHERE m.conversation_id = $1 AND m.id > $2 AND (m.direction = 'in' OR m.sender = 'HUMAN' AND NOT EXISTS
+         (SELECT 1 FROM authors a WHERE a.message_id = m.id AND a.author = $3)) ORDER BY m.id DESC LIMIT 1";
     LAST_INBOUND = "acts.last_inbound":
         "SELECT id FROM message WHERE conversation_id = $1 AND direction = 'in' ORDER BY id DESC LIMIT 1";
 }
@@ -307,7 +308,7 @@ impl Op for Answer {
             return Err(StoreError::WindowClosed);
         }
         if let Some(seen) = self.seen
-            && tx.first(&NEWER, params![self.id, seen], |_| Ok(()))?.is_some()
+            && tx.first(&NEWER, params![self.id, seen, &self.by.name], |_| Ok(()))?.is_some()
         {
             return Err(StoreError::NewerMessage);
         }
