@@ -261,6 +261,7 @@ impl App {
         }
         let desk = Desk::new(store.clone(), Options::default());
         let admin = Admin {
+            spool: None,
             store: store.clone(),
             runner_token: None,
             cron_token: None,

@@ -18,6 +18,7 @@ mod outbox;
 mod outcomes;
 mod receipts;
 mod reconcile;
+mod spool;
 mod sweep;
 mod views;
 
@@ -42,6 +43,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("outcomes", outcomes::CASES),
     ("receipts", receipts::CASES),
     ("reconcile", reconcile::CASES),
+    ("spool", spool::CASES),
     ("sweep", sweep::CASES),
     ("views", views::CASES),
 ];
