@@ -15,7 +15,7 @@ use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::settings::Declare;
-use store::{Door, Policy, PostgresOptions, SqliteOptions, Store};
+use store::{Door, Pauses, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -97,7 +97,7 @@ pub async fn open_beside(config: &Config, clock: SharedClock) -> anyhow::Result<
 
 /// The times and choices that operations need.
 #[must_use]
-pub fn policy(config: &Config) -> Policy {
+pub fn policy(config: &Config, synced: &[Synced]) -> Policy {
     Policy {
         lease: config.jobs.lease,
         job_retry: config.jobs.retry.clone(),
@@ -109,8 +109,14 @@ pub fn policy(config: &Config) -> Policy {
             OnUnknown::Resend => store::OnUnknown::Resend,
             OnUnknown::Hold => store::OnUnknown::Hold,
         },
-        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
+        pauses: pauses(config, synced),
     }
+}
+
+/// How long a person's reply pauses each tenant's assistant.
+#[must_use]
+pub fn pauses(config: &Config, synced: &[Synced]) -> Pauses {
+    Pauses::new(config.tenants.iter().zip(synced).map(|(tenant, rows)| (rows.tenant, tenant.pause)))
 }
 
 /// The rows that the configuration asks for.
@@ -312,7 +318,7 @@ pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::
     let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
     let breakers = breakers(config, store.clock());
     let (engine, egress) = (brains(config, &synced)?, senders(config, &synced, breakers)?);
-    let options = worker_options(config, &Arc::new(policy(config)));
+    let options = worker_options(config, &Arc::new(policy(config, &synced)));
     let worker = Worker::new(store.clone(), engine, egress, options, owner);
     let ran = worker.run_outbound(max).await;
     worker.drain(config.jobs.drain).await;
@@ -345,7 +351,7 @@ impl App {
         let address = listener.local_addr()?;
         let store = open_store(config, clock, start.own_clock).await?;
         let synced = sync(config, &store).await?;
-        let policy = Arc::new(policy(config));
+        let policy = Arc::new(policy(config, &synced));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
         let breakers = breakers(config, store.clock());
         let worker_breakers = breakers.clone();
@@ -366,7 +372,7 @@ impl App {
         let options = ingress::Options { max_body: config.server.max_body, unrouted, policy };
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff);
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let desk = admin::api::Desk::new(store.clone(), desk(config, start.simulator));
+        let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, start.simulator));
         let follower = CancellationToken::new();
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
@@ -427,13 +433,17 @@ impl App {
 }
 
 /// How the API differs from one installation to another.
-fn desk(config: &Config, simulator: Option<Arc<dyn admin::api::simulator::World>>) -> admin::api::Options {
+fn desk(
+    config: &Config,
+    synced: &[Synced],
+    simulator: Option<Arc<dyn admin::api::simulator::World>>,
+) -> admin::api::Options {
     let of = |word: fn(&Tenant) -> &String| {
         config.tenants.iter().map(|t| (t.slug.clone(), word(t).clone())).collect::<std::collections::HashMap<_, _>>()
     };
     admin::api::Options {
         https: config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
-        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
+        pauses: pauses(config, synced),
         time_zones: of(|t| &t.timezone),
         assistants: of(|t| &t.assistant),
         simulator,
@@ -460,7 +470,6 @@ fn operator(
         render_metrics: metrics.unwrap_or_else(|| Arc::new(String::new)),
         doors: Vec::new(),
         desk,
-        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
         draining: Arc::clone(draining),
     }
 }

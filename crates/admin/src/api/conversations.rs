@@ -249,7 +249,7 @@ pub(crate) async fn send(
         content: content(&input)?,
         seen: input.seen,
         key,
-        pause: desk.options.pause,
+        pauses: desk.pauses(),
         access: caller.access,
         by: caller.by,
     };

@@ -50,8 +50,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use store::Store;
 use store::accounts::links::{Add as AddLink, Purpose};
+use store::{Pauses, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
@@ -74,8 +74,8 @@ pub const PREFIX: &str = "/api/v1";
 pub struct Options {
     /// People reach it by https: cookies say so.
     pub https: bool,
-    /// How long a person's own message pauses the assistant, where nothing else is said.
-    pub pause: Duration,
+    /// How long a person's own message pauses the assistant.
+    pub pauses: Pauses,
     /// The time zone of each tenant, by its slug.
     pub time_zones: HashMap<String, String>,
     /// The assistant's name of each tenant, by its slug.
@@ -110,6 +110,11 @@ const LOOKS_ON: Duration = Duration::from_secs(60);
 const STREAMS: usize = 512;
 
 impl Desk {
+    /// How long a person's own message pauses the assistant.
+    pub(crate) fn pauses(&self) -> Pauses {
+        self.options.pauses.clone()
+    }
+
     /// Over this database.
     #[must_use]
     pub fn new(store: Store, options: Options) -> Arc<Self> {

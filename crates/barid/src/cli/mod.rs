@@ -197,14 +197,14 @@ impl Paging {
     }
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command of this process's arguments. `give_back` returns freed memory to the system; a server calls it once it has started.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run(give_back: fn()) -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(dispatch(cli));
+            let result = runtime.block_on(dispatch(cli, give_back));
             // A thread that waits for a line from the terminal would hold the end up for ever.
             runtime.shutdown_background();
             result
@@ -221,12 +221,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<(), Failure> {
+async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
     let clock: SharedClock = Arc::new(SystemClock);
     let out = Output::new(cli.json, clock.now());
     let cx = Context { path: cli.config, clock, out };
     match cli.command {
-        Command::Serve(args) => serve::run(cx.load()?, args).await,
+        Command::Serve(args) => serve::run(cx.load()?, args, give_back).await,
         Command::Demo(args) => demo::run(args, cx.clock).await,
         Command::Chat(args) => chat::run(args).await,
         Command::Check => check::run(&cx),

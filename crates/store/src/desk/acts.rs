@@ -1,8 +1,5 @@
 //! What a person does to a conversation (S3.10): takes over, hands back, assigns, resolves, snoozes, labels, notes, answers. Each in one
 //! transaction with its line in the audit record.
-
-use std::time::Duration;
-
 use types::outbound::OutboundContent;
 use types::states::ConversationState;
 use types::{ConversationId, MessageId, NoteId, RequestId, Timestamp, UserId};
@@ -13,6 +10,7 @@ use super::{Access, By, Conversation, InboxStatus, Note, Priority, follow};
 use crate::conversations;
 use crate::error::{Result, StoreError};
 use crate::outbox::SendMessage;
+use crate::policy::Pauses;
 use crate::sql::{Op, Tx};
 
 sql! {
@@ -287,7 +285,7 @@ pub struct Answer {
     /// Makes it repeatable.
     pub key: String,
     /// How long the assistant pauses, where it does not already.
-    pub pause: Duration,
+    pub pauses: Pauses,
     /// Whose rows may be touched.
     pub access: Access,
     /// Who.
@@ -317,7 +315,7 @@ impl Op for Answer {
             content: self.content.clone(),
             idempotency_key: format!("{}:{}", self.by.actor(), self.key),
             request_id: RequestId(self.by.request_id.clone()),
-            pause: (row.state != ConversationState::Paused).then_some(self.pause),
+            pause: (row.state != ConversationState::Paused).then(|| self.pauses.clone()),
             actor: self.by.actor(),
         };
         let message = send.run(tx)?;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::StoreError;
 use store::desk::acts::{AddNote, Answer, Deed, Do};
 use store::desk::batches::{self, AnyRuns, Begin, Step};
 use store::desk::follow::{Keep, Look, Newest, Seen, Trim, WhereAmI};
@@ -12,6 +11,7 @@ use store::desk::{
     Access, After, BatchAction, BatchFilter, BatchState, By, Conversation, InboxStatus, LeadStatus, Obstacle, Priority,
     TaskStatus, audit, charts, failed, leads, letters, notices, queue, tasks, tenants, thread,
 };
+use store::{Pauses, StoreError};
 use types::states::{ConversationState, DeadLetterStatus, JobState, Receipt};
 use types::{ConversationId, Fault, TenantId, UserId};
 
@@ -161,7 +161,7 @@ async fn a_person_takes_over_answers_and_hands_back(db: &Db) {
         content: say("I am Sara, a person."),
         seen,
         key: key.into(),
-        pause: Duration::from_secs(60),
+        pauses: Pauses::default(),
         access: Access::All,
         by: by(),
     };
