@@ -7,6 +7,7 @@
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
+//! - `carry/`: everything into another database (`barid move`)
 //! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
@@ -15,6 +16,7 @@ pub mod sql;
 pub mod accounts;
 pub mod alerts;
 pub mod breakers;
+pub mod carry;
 pub mod channels;
 pub mod contacts;
 pub mod conversations;
@@ -98,13 +100,30 @@ impl Store {
     pub async fn open_postgres(options: &PostgresOptions, clock: SharedClock) -> Result<Self> {
         let hub = Arc::new(Hub::default());
         let postgres = Postgres::start(options, &clock, &hub).await?;
-        Ok(Self {
+        let store = Self {
             writer: postgres.writer().clone(),
             readers: postgres.readers().clone(),
             hub,
             clock,
             backend: Arc::new(std::sync::Mutex::new(Some(Backend::Postgres(postgres)))),
-        })
+        };
+        store.whole(options.half_moved).await
+    }
+
+    /// Refuses a database into which an installation was moved half-way (S8.4): nobody knows yet what is missing.
+    async fn whole(self, half_moved: bool) -> Result<Self> {
+        let why = match self.read(carry::Unfinished).await {
+            Ok(false) => return Ok(self),
+            Ok(true) if half_moved => return Ok(self),
+            Ok(true) => StoreError::Unusable(
+                "this database is the target of a `barid move` that did not come to its end. Run the same move again to finish it; until then the \
+                 source is what counts"
+                    .to_owned(),
+            ),
+            Err(error) => error,
+        };
+        self.close().await;
+        Err(why)
     }
 
     /// Opens the embedded database, brings its schema up to date and frees the leases of former processes: the process lock proves that
@@ -126,6 +145,7 @@ impl Store {
             clock,
             backend: Arc::new(std::sync::Mutex::new(Some(Backend::Sqlite(sqlite)))),
         };
+        let store = store.whole(options.half_moved).await?;
         if options.role == Role::Server {
             store.write(leases::Free { owner: None }).await?;
         }
@@ -227,6 +247,8 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         accounts::users::STATEMENTS,
         alerts::STATEMENTS,
         breakers::STATEMENTS,
+        carry::CATALOGUE,
+        carry::STATEMENTS,
         channels::STATEMENTS,
         contacts::STATEMENTS,
         conversations::STATEMENTS,

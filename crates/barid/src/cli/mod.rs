@@ -5,7 +5,7 @@
 //! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
-//! - `conversations`, `failed`, `dlq`, `jobs`, `breakers`, `send`, `export`: look and act
+//! - `conversations`, `failed`, `dlq`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
 
 mod beside;
 mod breakers;
@@ -19,6 +19,7 @@ mod export;
 mod failed;
 mod jobs;
 mod migrate;
+mod r#move;
 mod output;
 mod send;
 mod serve;
@@ -87,6 +88,8 @@ enum Command {
     Breakers(breakers::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
+    /// Carry the installation to another database; goes on where it was when it is run again.
+    Move(r#move::Args),
     /// People who sign in to the page.
     #[command(subcommand)]
     User(user::Command),
@@ -239,6 +242,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
         Command::Jobs(command) => jobs::run(&cx, command).await,
         Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
+        Command::Move(args) => r#move::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
         Command::Token(command) => token::run(&cx, command).await,
         Command::Completions { shell } => completions(&cx, shell),

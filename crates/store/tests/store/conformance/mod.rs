@@ -3,6 +3,7 @@
 mod accounts;
 mod alerts;
 mod breakers;
+mod carry;
 mod channels;
 mod contacts;
 mod conversations;
@@ -26,6 +27,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
     ("alerts", alerts::CASES),
     ("breakers", breakers::CASES),
+    ("carry", carry::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
