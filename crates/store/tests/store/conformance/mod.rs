@@ -2,6 +2,7 @@
 
 mod accounts;
 mod alerts;
+mod attack;
 mod breakers;
 mod carry;
 mod channels;
@@ -26,6 +27,7 @@ use crate::support::{Backend, Case, everywhere};
 
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
+    ("attack", attack::CASES),
     ("alerts", alerts::CASES),
     ("breakers", breakers::CASES),
     ("carry", carry::CASES),
