@@ -232,6 +232,8 @@ fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
             flow,
             services: tenant.services.clone(),
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
+            intents: Vec::new(),
+            hours: None,
         });
     }
     Ok(Engine::new(all)?)

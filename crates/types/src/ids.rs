@@ -105,6 +105,8 @@ ids! {
     BatchId;
     /// A line of the audit record (S6.7).
     AuditId;
+    /// The actions of one message (S3.6).
+    SagaId;
 }
 
 /// The id that the provider gave a message: `wamid.…` (Meta) or `idMessage` (Green API). Opaque.

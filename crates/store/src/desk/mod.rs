@@ -116,28 +116,3 @@ pub type Rows<T> = Vec<(After, T)>;
 fn counted(tx: &mut dyn Tx, sql: &'static Sql, params: &[Param<'_>]) -> Result<Count> {
     Ok(Count::of(tx.number(sql, params)?))
 }
-
-/// A word and its rank, for columns that are sorted by.
-impl Priority {
-    /// 0 low to 3 critical.
-    #[must_use]
-    pub const fn rank(self) -> u8 {
-        match self {
-            Self::Low => 0,
-            Self::Normal => 1,
-            Self::High => 2,
-            Self::Critical => 3,
-        }
-    }
-
-    /// Back from the rank.
-    #[must_use]
-    pub const fn of_rank(rank: i64) -> Self {
-        match rank {
-            0 => Self::Low,
-            2 => Self::High,
-            3 => Self::Critical,
-            _ => Self::Normal,
-        }
-    }
-}
