@@ -1,6 +1,7 @@
 //! Barid's words, which every other room speaks and which speak to nobody.
 //!
 //! - [`ids`]: newtyped ids and the generator that makes them
+//! - [`breaker`]: a breaker as it stands on record (S4.10)
 //! - [`clock`]: time and chance as parameters; nothing else in the workspace may ask the system for either
 //! - [`secret`]: values that never print
 //! - [`inbound`]: what a provider told us, of every kind, as one typed model (S1.3)
@@ -13,7 +14,11 @@
 //! - [`schema`]: how ids, moments and states read in the API's description
 //! - [`text`]: small text tools that several rooms need
 
+<<<<<<< HEAD
 pub mod action;
+=======
+pub mod breaker;
+>>>>>>> main
 pub mod clock;
 pub mod fault;
 pub mod http;

@@ -252,6 +252,23 @@ states! {
     }
 }
 
+states! {
+    /// A breaker before an outside dependency (S4.10).
+    BreakerState ("breaker") {
+        /// Calls go through.
+        Closed = "closed",
+        /// One call tries whether the dependency works again; the others wait.
+        HalfOpen = "half_open",
+        /// No call goes out: the dependency failed too often, or a person holds it so.
+        Open = "open",
+    } moves {
+        Closed => [Open],
+        HalfOpen => [Closed, Open],
+        // Straight to closed only by a person's reset.
+        Open => [HalfOpen, Closed],
+    }
+}
+
 /// What an attempt to send came to (S4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
