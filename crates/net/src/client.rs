@@ -112,7 +112,10 @@ impl Client {
 
     async fn read(&self, host: &str, response: Response<Incoming>) -> Result<Answer, NoAnswer> {
         let (head, mut incoming) = response.into_parts();
-        let seconds = head.headers.get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        let number = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        // Model vendors are more exact than the standard lets them be.
+        let exact = number("retry-after-ms").map(Duration::from_millis);
+        let retry_after = exact.or_else(|| number("retry-after").map(Duration::from_secs));
         let mut body = Vec::new();
         while let Some(frame) = incoming.frame().await {
             let frame = frame.map_err(|e| NoAnswer::Lost { host: host.to_owned(), why: innermost(&e) })?;
@@ -123,7 +126,7 @@ impl Client {
                 break;
             }
         }
-        Ok(Answer { status: head.status.as_u16(), retry_after: seconds.map(Duration::from_secs), body })
+        Ok(Answer { status: head.status.as_u16(), retry_after, body })
     }
 }
 
@@ -154,6 +157,15 @@ fn request(plan: &Plan, uri: Uri, host: &str) -> Result<Request<Full<Bytes>>, No
         })?;
         value.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, value);
+    }
+    for (name, value) in &plan.headers {
+        let not_sent = |why: String| NoAnswer::NotSent { host: host.to_owned(), why };
+        let name = http::HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| not_sent(format!("the configured header {name:?} has a name that no header can")))?;
+        let mut value = HeaderValue::from_str(value.expose())
+            .map_err(|_| not_sent(format!("the header {name} holds characters that no header can")))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
     }
     Ok(request)
 }
@@ -262,7 +274,7 @@ mod tests {
     use types::Secret;
 
     fn plan(url: &str) -> Plan {
-        Plan { method: Method::Get, url: Secret::new(url), authorization: None, body: Body::Empty, name: "test" }
+        Plan { method: Method::Get, url: Secret::new(url), authorization: None, headers: Vec::new(), body: Body::Empty, name: "test" }
     }
 
     /// S7.3: whatever spelling a private address wears, it is refused before a connection is made.

@@ -16,12 +16,13 @@ use crate::leases;
 use crate::outbox::{self, NewMessage};
 use crate::policy::Policy;
 use crate::reach::{Reach, Touches};
+use crate::sagas::NewSaga;
 use crate::sql::{Op, Tx};
 use crate::work::{Deliver, Lease, Next, Snapshot, Turn, Work};
 
 sql! {
     DONE = "jobs.done":
-        "UPDATE jobs SET state = 'done', outcome = $2, completed_at = $3, error = NULL WHERE id = $1";
+        "UPDATE jobs SET state = 'done', outcome = $2, completed_at = $3, error = NULL WHERE id = $1 AND state <> 'done'";
     REMEMBER = "conversations.remember":
         "UPDATE conversations SET memory = COALESCE($2, memory), last_message_at = $3
          WHERE id = $1 AND lease_owner = $4 AND fence = $5";
@@ -52,6 +53,8 @@ pub struct Finish {
     pub outcome: &'static str,
     /// A person should look: title and text of the notice.
     pub notice: Option<(String, String)>,
+    /// What is to be done beside the reply (S3.5).
+    pub acts: Option<NewSaga>,
 }
 
 /// A reply to be saved.
@@ -105,7 +108,11 @@ impl Op for FinishTurn {
         let now = tx.now();
         let s = &*self.snapshot;
         self.learn(tx, now)?;
-        tx.execute(&DONE, params![self.turn.job, self.finish.outcome, now])?;
+        let first = tx.execute(&DONE, params![self.turn.job, self.finish.outcome, now])? == 1;
+        // Saved once, even if the answer to an earlier commit was lost.
+        if let Some(acts) = self.finish.acts.as_ref().filter(|_| first) {
+            crate::sagas::begin(tx, s, &self.turn, acts)?;
+        }
         if self.turn.redriven {
             dead_letters::resolve(tx, self.turn.job)?;
         }

@@ -4,6 +4,7 @@
 //! - `sql.rs`: the seam ([`sql::Sql`], [`sql::Tx`], [`Op`]); `sqlite/`: the embedded database; `migrations/`: the schema
 //! - `inbox.rs`, `contacts.rs`, `events.rs`, `receipts.rs`: what providers tell us
 //! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
+//! - `sagas/`: what is done beside the reply (S3.6)
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
@@ -32,6 +33,7 @@ mod postgres;
 pub mod reach;
 pub mod receipts;
 pub mod roll_call;
+pub mod sagas;
 mod sqlite;
 pub mod sweep;
 mod task;
@@ -236,6 +238,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::letters::STATEMENTS,
         desk::notices::STATEMENTS,
         desk::queue::STATEMENTS,
+        desk::sagas::STATEMENTS,
         desk::tasks::STATEMENTS,
         desk::tenants::STATEMENTS,
         desk::thread::STATEMENTS,
@@ -248,6 +251,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         notifications::STATEMENTS,
         outbox::STATEMENTS,
         receipts::STATEMENTS,
+        &sagas::statements(),
         sweep::STATEMENTS,
         views::STATEMENTS,
         work::STATEMENTS,

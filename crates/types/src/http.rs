@@ -33,6 +33,8 @@ pub struct Plan {
     pub url: Secret,
     /// `Authorization`, when the provider wants one.
     pub authorization: Option<Secret>,
+    /// Other headers, in lower case; values are secret, since keys travel in them.
+    pub headers: Vec<(String, Secret)>,
     /// The body.
     pub body: Body,
     /// A name for logs and metrics that holds no secret: `meta.messages`.

@@ -14,11 +14,8 @@
 //! - [`schema`]: how ids, moments and states read in the API's description
 //! - [`text`]: small text tools that several rooms need
 
-<<<<<<< HEAD
 pub mod action;
-=======
 pub mod breaker;
->>>>>>> main
 pub mod clock;
 pub mod fault;
 pub mod http;

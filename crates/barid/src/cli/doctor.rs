@@ -219,7 +219,7 @@ async fn get(client: &Client, url: &str) -> Result<Answer, NoAnswer> {
 }
 
 async fn call(client: &Client, method: Method, url: &str, body: Body) -> Result<Answer, NoAnswer> {
-    let plan = Plan { method, url: Secret::new(url), authorization: None, body, name: "doctor" };
+    let plan = Plan { method, url: Secret::new(url), authorization: None, headers: Vec::new(), body, name: "doctor" };
     client.call(&plan, PATIENCE).await
 }
 

@@ -97,6 +97,7 @@ async fn ask_server(config: &Config, max: u32) -> anyhow::Result<u32> {
         method: Method::Post,
         url: Secret::new(format!("{}/api/jobs/run-outbound?max={max}", beside::local_url(config))),
         authorization: Some(Secret::new(format!("Bearer {}", token.expose()))),
+        headers: Vec::new(),
         body: Body::Empty,
         name: "jobs.run_outbound",
     };

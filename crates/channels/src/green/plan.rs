@@ -82,12 +82,12 @@ fn url(a: &Account, method: &str, query: &str) -> Secret {
 }
 
 fn get(a: &Account, method: &str, query: &str, name: &'static str) -> Plan {
-    Plan { method: Method::Get, url: url(a, method, query), authorization: None, body: Body::Empty, name }
+    Plan { method: Method::Get, url: url(a, method, query), authorization: None, headers: Vec::new(), body: Body::Empty, name }
 }
 
 fn post(a: &Account, method: &str, name: &'static str, body: &Value) -> Plan {
     let body = Body::Json(body.to_string().into_bytes());
-    Plan { method: Method::Post, url: url(a, method, ""), authorization: None, body, name }
+    Plan { method: Method::Post, url: url(a, method, ""), authorization: None, headers: Vec::new(), body, name }
 }
 
 fn refuse(reason: impl Into<String>) -> Refusal {

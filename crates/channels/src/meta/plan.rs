@@ -50,6 +50,7 @@ pub fn plan_probe(a: &Account) -> Plan {
         method: Method::Get,
         url: Secret::new(format!("{}?fields=id,display_phone_number,verified_name,quality_rating", number(a))),
         authorization: Some(bearer(a)),
+        headers: Vec::new(),
         body: Body::Empty,
         name: "meta.probe",
     }
@@ -68,6 +69,7 @@ fn post(a: &Account, name: &'static str, body: &Value) -> Plan {
         method: Method::Post,
         url: Secret::new(format!("{}/messages", number(a))),
         authorization: Some(bearer(a)),
+        headers: Vec::new(),
         body: Body::Json(body.to_string().into_bytes()),
         name,
     }

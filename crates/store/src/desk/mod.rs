@@ -5,6 +5,7 @@
 //! - `rows/`: the rows as people see them
 //! - `follow.rs`: keeps the inbox, and tells what is new, from what the other tables say
 //! - `inbox.rs`, `acts.rs`, `thread.rs`: conversations; `failed.rs`, `letters.rs`, `queue.rs`: what went wrong and what waits
+//! - `sagas.rs`: what was done beside the replies, and what is stuck
 //! - `leads.rs`, `tasks.rs`, `notices.rs`, `charts.rs`, `batches.rs`, `audit.rs`
 
 pub mod acts;
@@ -19,6 +20,7 @@ pub mod letters;
 pub mod notices;
 pub mod queue;
 pub mod rows;
+pub mod sagas;
 pub mod tasks;
 pub mod tenants;
 pub mod thread;
