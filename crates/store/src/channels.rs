@@ -21,7 +21,7 @@ sql! {
     SET_STATE = "channels.set_state":
         "UPDATE channels SET state = $2, state_reason = $3, state_since = $4 WHERE id = $1 AND state <> $2";
     WAKE = "channels.wake":
-        "UPDATE conversations SET next_due = $2 WHERE id IN (SELECT conversation_id FROM outbox WHERE channel_id = $1
+        "UPDATE conversation SET next_due = $2 WHERE id IN (SELECT conversation_id FROM outbox WHERE channel_id = $1
          AND due_at IS NOT NULL) AND (next_due IS NULL OR next_due > $2)";
     STATES = "channels.states":
         "SELECT c.id, c.kind, c.external_id, c.state, c.state_reason, c.state_since, t.slug FROM channels c

@@ -24,19 +24,19 @@ sql! {
         "INSERT INTO contact_keys (tenant_id, kind, value, contact_id) VALUES ($1, $2, $3, $4)
          ON CONFLICT (tenant_id, kind, value) DO UPDATE SET contact_id = excluded.contact_id";
     MAKE_LEAD = "leads.make":
-        "INSERT INTO leads (id, tenant_id, contact_id, status, source, phone, created_at, updated_at)
+        "INSERT INTO lead (id, tenant_id, contact_id, status, source, phone, created_at, updated_at)
          VALUES ($1, $2, $3, 'open', $4, $5, $6, $6)";
     OPEN_LEAD = "leads.open":
-        "SELECT id FROM leads WHERE contact_id = $1 AND status = 'open'";
+        "SELECT id FROM lead WHERE contact_id = $1 AND status = 'open'";
     OPEN_CONVERSATION = "conversations.open":
         "SELECT id, lead_id, state, state_until, memory, recipient, lease_until, fence, next_due
-         FROM conversations WHERE channel_id = $1 AND contact_id = $2 AND closed_at IS NULL";
+         FROM conversation WHERE channel_id = $1 AND contact_id = $2 AND closed_at IS NULL";
     MAKE_CONVERSATION = "conversations.make":
-        "INSERT INTO conversations (id, tenant_id, channel_id, contact_id, lead_id, state, recipient, last_message_at, created_at,
+        "INSERT INTO conversation (id, tenant_id, channel_id, contact_id, lead_id, state, recipient, last_message_at, created_at,
                                     lease_until, fence)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 0, 0)";
     RECIPIENT = "conversations.set_recipient":
-        "UPDATE conversations SET recipient = $2 WHERE id = $1";
+        "UPDATE conversation SET recipient = $2 WHERE id = $1";
     OPTED_OUT = "contacts.opted_out":
         "SELECT opted_out_at IS NOT NULL FROM contacts WHERE id = $1";
 }

@@ -9,17 +9,17 @@ use crate::work::Snapshot;
 
 sql! {
     SET_STATE = "conversations.set_state":
-        "UPDATE conversations SET state = $2, state_until = $3, closed_at = $4 WHERE id = $1";
-    STATE = "conversations.state": "SELECT state, tenant_id, state_until FROM conversations WHERE id = $1";
+        "UPDATE conversation SET state = $2, state_until = $3, closed_at = $4 WHERE id = $1";
+    STATE = "conversations.state": "SELECT state, tenant_id, state_until FROM conversation WHERE id = $1";
     TRANSITION = "transitions.add":
         "INSERT INTO transitions (id, tenant_id, conversation_id, from_state, to_state, reason, actor, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     HOLD_PENDING = "messages.hold_pending":
-        "UPDATE messages SET status = 'held', error = $2 WHERE conversation_id = $1 AND sender = 'AI' AND status = 'pending'
+        "UPDATE message SET status = 'held', error = $2 WHERE conversation_id = $1 AND sender = 'AI' AND status = 'pending'
          AND id IN (SELECT message_id FROM outbox WHERE conversation_id = $1 AND due_at IS NOT NULL)";
     UNQUEUE_HELD = "outbox.unqueue_held":
         "UPDATE outbox SET due_at = NULL WHERE conversation_id = $1 AND due_at IS NOT NULL
-         AND message_id IN (SELECT id FROM messages WHERE conversation_id = $1 AND status = 'held')";
+         AND message_id IN (SELECT id FROM message WHERE conversation_id = $1 AND status = 'held')";
 }
 
 /// Moves a conversation to `to`, with its record; nothing when it is there already and `until` adds nothing.

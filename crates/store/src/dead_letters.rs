@@ -14,7 +14,7 @@ sql! {
     BURY_JOB = "jobs.bury": "UPDATE jobs SET state = 'dead', error = $2, completed_at = $3 WHERE id = $1";
     OF_JOB = "jobs.for_dead_letter":
         "SELECT j.tenant_id, j.conversation_id, j.message_id, j.attempts, j.created_at, j.redrives, m.provider_id, m.raw, m.body
-         FROM jobs j JOIN messages m ON m.id = j.message_id WHERE j.id = $1";
+         FROM jobs j JOIN message m ON m.id = j.message_id WHERE j.id = $1";
     ADD = "dead_letters.add":
         "INSERT INTO dead_letters (id, tenant_id, job_id, conversation_id, message_id, provider_message_id, payload, fault, error,
                                    attempts, redrives, status, next_retry_at, first_at, last_at)

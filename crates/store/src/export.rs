@@ -7,7 +7,7 @@ use crate::sql::{Op, Tx};
 use crate::views::{ConversationRow, Conversations, MessageRow, Thread};
 
 sql! {
-    COUNT = "export.count": "SELECT COUNT(*) FROM conversations";
+    COUNT = "export.count": "SELECT COUNT(*) FROM conversation";
 }
 
 /// A conversation with all its messages.

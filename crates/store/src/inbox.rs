@@ -21,7 +21,7 @@ sql! {
         "INSERT INTO inbox (channel_id, provider_message_id, message_id, received_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (channel_id, provider_message_id) DO NOTHING";
     KEEP = "messages.keep":
-        "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, direction, sender, kind, body, content, provider_id,
+        "INSERT INTO message (id, tenant_id, conversation_id, channel_id, direction, sender, kind, body, content, provider_id,
                                quotes, status, provider_at, created_at, request_id, raw)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     ADD_TURN = "jobs.add_turn":
@@ -29,13 +29,13 @@ sql! {
                            request_id, created_at, started_at)
          VALUES ($1, $2, 'turn', $3, $1, $4, $5, $6, $7, 0, $8, $5, $9)";
     LEASED = "conversations.message_leased":
-        "UPDATE conversations SET last_inbound_at = $2, last_message_at = $2, next_due = $2, lease_owner = $3, lease_until = $4,
+        "UPDATE conversation SET last_inbound_at = $2, last_message_at = $2, next_due = $2, lease_owner = $3, lease_until = $4,
                 fence = fence + 1 WHERE id = $1";
     WAITING = "conversations.message_waiting":
-        "UPDATE conversations SET last_inbound_at = $2, last_message_at = $2,
+        "UPDATE conversation SET last_inbound_at = $2, last_message_at = $2,
                 next_due = CASE WHEN next_due IS NULL OR next_due > $2 THEN $2 ELSE next_due END WHERE id = $1";
     QUIET = "conversations.message_quiet":
-        "UPDATE conversations SET last_inbound_at = $2, last_message_at = $2 WHERE id = $1";
+        "UPDATE conversation SET last_inbound_at = $2, last_message_at = $2 WHERE id = $1";
 }
 
 /// One element of a webhook body with the number it came to.

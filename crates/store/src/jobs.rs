@@ -24,13 +24,13 @@ sql! {
     DONE = "jobs.done":
         "UPDATE jobs SET state = 'done', outcome = $2, completed_at = $3, error = NULL WHERE id = $1 AND state <> 'done'";
     REMEMBER = "conversations.remember":
-        "UPDATE conversations SET memory = COALESCE($2, memory), last_message_at = $3
+        "UPDATE conversation SET memory = COALESCE($2, memory), last_message_at = $3
          WHERE id = $1 AND lease_owner = $4 AND fence = $5";
     AGAIN = "jobs.again":
         "UPDATE jobs SET state = 'queued', run_at = $2, error = $3 WHERE id = $1";
     ATTEMPTS = "jobs.attempts": "SELECT attempts, state FROM jobs WHERE id = $1";
     LEARN = "leads.learn":
-        "UPDATE leads SET service = COALESCE($2, service), name = COALESCE($3, name), nationality = COALESCE($4, nationality),
+        "UPDATE lead SET service = COALESCE($2, service), name = COALESCE($3, name), nationality = COALESCE($4, nationality),
                 email = COALESCE($5, email), phone = COALESCE($6, phone), call_time = COALESCE($7, call_time), updated_at = $8
          WHERE id = $1";
     OPT = "contacts.opt": "UPDATE contacts SET opted_out_at = $2, updated_at = $3 WHERE id = $1";

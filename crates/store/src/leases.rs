@@ -13,35 +13,35 @@ use crate::work::{Claimed, Lease, Next, Snapshot, next_work, parse_json};
 
 sql! {
     DUE = "leases.due":
-        "SELECT id FROM conversations WHERE next_due IS NOT NULL AND next_due <= $1 AND lease_until <= $1
+        "SELECT id FROM conversation WHERE next_due IS NOT NULL AND next_due <= $1 AND lease_until <= $1
          ORDER BY next_due LIMIT $2 {skip_locked}";
     DUE_OF = "leases.due_of":
-        "SELECT id FROM conversations WHERE id = $3 AND next_due IS NOT NULL AND next_due <= $1 AND lease_until <= $1 LIMIT $2";
+        "SELECT id FROM conversation WHERE id = $3 AND next_due IS NOT NULL AND next_due <= $1 AND lease_until <= $1 LIMIT $2";
     TAKE = "leases.take":
-        "UPDATE conversations SET lease_owner = $2, lease_until = $3, fence = fence + 1 WHERE id = $1 AND lease_until <= $4";
+        "UPDATE conversation SET lease_owner = $2, lease_until = $3, fence = fence + 1 WHERE id = $1 AND lease_until <= $4";
     SNAPSHOT = "leases.snapshot":
         "SELECT v.tenant_id, v.channel_id, v.contact_id, v.lead_id, v.state, v.state_until, v.memory, v.recipient, c.name, v.fence,
                 v.lease_owner
-         FROM conversations v JOIN contacts c ON c.id = v.contact_id WHERE v.id = $1";
+         FROM conversation v JOIN contacts c ON c.id = v.contact_id WHERE v.id = $1";
     CHECK = "leases.check":
-        "SELECT 1 FROM conversations WHERE id = $1 AND lease_owner = $2 AND fence = $3";
+        "SELECT 1 FROM conversation WHERE id = $1 AND lease_owner = $2 AND fence = $3";
     HAS_WORK = "conversations.has_work":
         "SELECT EXISTS (SELECT 1 FROM outbox WHERE conversation_id = $1 AND due_at IS NOT NULL)
              OR EXISTS (SELECT 1 FROM jobs WHERE conversation_id = $1 AND state IN ('queued', 'running'))";
     GIVE_BACK = "leases.give_back":
-        "UPDATE conversations SET lease_owner = NULL, lease_until = 0, next_due = $4 WHERE id = $1 AND lease_owner = $2 AND fence = $3";
+        "UPDATE conversation SET lease_owner = NULL, lease_until = 0, next_due = $4 WHERE id = $1 AND lease_owner = $2 AND fence = $3";
     UNTOUCHED = "leases.untouched":
         "UPDATE jobs SET state = 'queued', attempts = attempts - 1 WHERE conversation_id = $1 AND state = 'running'";
     RENEW = "leases.renew":
-        "UPDATE conversations SET lease_until = $4 WHERE id = $1 AND lease_owner = $2 AND fence = $3";
+        "UPDATE conversation SET lease_until = $4 WHERE id = $1 AND lease_owner = $2 AND fence = $3";
     MAKE_DUE = "leases.make_due":
-        "UPDATE conversations SET next_due = $2 WHERE id = $1 AND (next_due IS NULL OR next_due > $2)";
+        "UPDATE conversation SET next_due = $2 WHERE id = $1 AND (next_due IS NULL OR next_due > $2)";
     FREE_ALL = "leases.free_all":
-        "UPDATE conversations SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_until > 0";
+        "UPDATE conversation SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_until > 0";
     FREE_OWN = "leases.free_own":
-        "UPDATE conversations SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_owner = $1";
+        "UPDATE conversation SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_owner = $1";
     NEXT_DUE = "leases.next_due":
-        "SELECT MIN(CASE WHEN lease_until > next_due THEN lease_until ELSE next_due END) FROM conversations
+        "SELECT MIN(CASE WHEN lease_until > next_due THEN lease_until ELSE next_due END) FROM conversation
          WHERE next_due IS NOT NULL";
 }
 

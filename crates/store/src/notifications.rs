@@ -7,7 +7,7 @@ use crate::sql::Tx;
 
 sql! {
     ADD = "notifications.add":
-        "INSERT INTO notifications (id, tenant_id, kind, title, body, dedupe_key, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        "INSERT INTO notification (id, tenant_id, kind, title, body, dedupe_key, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (dedupe_key) DO NOTHING";
 }
 

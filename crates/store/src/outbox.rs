@@ -20,7 +20,7 @@ use crate::{channels, conversations, leases, notifications, receipts};
 
 sql! {
     SAVE = "outbox.save_message":
-        "INSERT INTO messages (id, tenant_id, conversation_id, channel_id, direction, sender, kind, body, content, quotes, status,
+        "INSERT INTO message (id, tenant_id, conversation_id, channel_id, direction, sender, kind, body, content, quotes, status,
                                in_reply_to, created_at, request_id)
          SELECT $1, $2, $3, $4, 'out', $5, $6, $7, $8, $9, $10, $11, $12, $13
          WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE dedupe_key = $14)";
@@ -33,34 +33,34 @@ sql! {
     HAS_KEY = "outbox.has_key": "SELECT message_id FROM outbox WHERE dedupe_key = $1";
     STATE = "outbox.state":
         "SELECT m.status, o.attempts, o.resends, m.tenant_id, m.channel_id, c.kind, m.provider_id
-         FROM messages m JOIN outbox o ON o.message_id = m.id JOIN channels c ON c.id = m.channel_id WHERE m.id = $1";
+         FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels c ON c.id = m.channel_id WHERE m.id = $1";
     ATTEMPT = "attempts.add":
         "INSERT INTO attempts (id, tenant_id, message_id, outcome, fault, code, http, error, preview, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     SENT = "messages.sent":
-        "UPDATE messages SET status = 'sent', provider_id = $2, sent_at = COALESCE(sent_at, $3), error = NULL, error_code = NULL
+        "UPDATE message SET status = 'sent', provider_id = $2, sent_at = COALESCE(sent_at, $3), error = NULL, error_code = NULL
          WHERE id = $1 AND status = 'sending'";
     DONE = "outbox.done":
         "UPDATE outbox SET due_at = NULL, attempts = attempts + 1, last_attempt_at = $2 WHERE message_id = $1";
     ACCEPTED = "messages.accepted":
-        "UPDATE messages SET status = $2, provider_id = $3, sent_at = COALESCE(sent_at, $4),
+        "UPDATE message SET status = $2, provider_id = $3, sent_at = COALESCE(sent_at, $4),
                 error = CASE WHEN $2 = 'failed' THEN error END, error_code = CASE WHEN $2 = 'failed' THEN error_code END
          WHERE id = $1";
     TROUBLE = "messages.trouble":
-        "UPDATE messages SET status = $2, error = $3, error_code = $4 WHERE id = $1";
+        "UPDATE message SET status = $2, error = $3, error_code = $4 WHERE id = $1";
     MOVE = "outbox.move":
         "UPDATE outbox SET due_at = $2, attempts = $3, last_attempt_at = $4 WHERE message_id = $1";
     POSTPONE = "outbox.postpone": "UPDATE outbox SET due_at = $2 WHERE message_id = $1";
     RESEND = "outbox.resend":
         "UPDATE outbox SET due_at = $2, resends = resends + 1 WHERE message_id = $1";
     MARK_DUPLICATE = "messages.mark_possible_duplicate":
-        "UPDATE messages SET possible_duplicate = 1, status = 'sending' WHERE id = $1";
-    TOUCH = "conversations.touch": "UPDATE conversations SET last_message_at = $2 WHERE id = $1";
+        "UPDATE message SET possible_duplicate = 1, status = 'sending' WHERE id = $1";
+    TOUCH = "conversations.touch": "UPDATE conversation SET last_message_at = $2 WHERE id = $1";
     OF_MESSAGE = "outbox.of_message":
-        "SELECT m.status, m.conversation_id FROM messages m JOIN outbox o ON o.message_id = m.id WHERE m.id = $1";
+        "SELECT m.status, m.conversation_id FROM message m JOIN outbox o ON o.message_id = m.id WHERE m.id = $1";
     AGAIN = "outbox.again":
         "UPDATE outbox SET due_at = $2, attempts = 0, resends = 0 WHERE message_id = $1";
-    BACK = "messages.pending_again": "UPDATE messages SET status = 'pending', error = NULL, error_code = NULL WHERE id = $1";
+    BACK = "messages.pending_again": "UPDATE message SET status = 'pending', error = NULL, error_code = NULL WHERE id = $1";
 }
 
 /// How long a message waits for people to change a setting, where no schedule says it.

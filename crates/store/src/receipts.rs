@@ -22,24 +22,24 @@ sql! {
     CLAIM_PARKED = "receipts.claim_parked":
         "UPDATE receipts SET message_id = $3 WHERE channel_id = $1 AND provider_id = $2 AND message_id IS NULL";
     BY_PROVIDER_ID = "messages.sent_by_provider_id":
-        "SELECT id, status, conversation_id FROM messages WHERE channel_id = $1 AND provider_id = $2 AND direction = 'out'";
+        "SELECT id, status, conversation_id FROM message WHERE channel_id = $1 AND provider_id = $2 AND direction = 'out'";
     BY_KEY = "outbox.by_key":
-        "SELECT m.id, m.status, m.conversation_id, m.provider_id FROM outbox o JOIN messages m ON m.id = o.message_id
+        "SELECT m.id, m.status, m.conversation_id, m.provider_id FROM outbox o JOIN message m ON m.id = o.message_id
          WHERE o.dedupe_key = $1 AND o.channel_id = $2";
     FAILED_BEFORE = "receipts.failed_before":
         "SELECT 1 FROM receipts WHERE channel_id = $1 AND provider_id = $2 AND status = 'failed' LIMIT 1";
     IN_DOUBT = "outbox.in_doubt":
         "SELECT m.id, m.status, m.conversation_id, v.recipient
-         FROM outbox o JOIN messages m ON m.id = o.message_id JOIN conversations v ON v.id = o.conversation_id
+         FROM outbox o JOIN message m ON m.id = o.message_id JOIN conversation v ON v.id = o.conversation_id
          WHERE o.channel_id = $1 AND o.due_at IS NOT NULL AND m.status IN ('unknown', 'sending') AND m.provider_id IS NULL
            AND m.body = $2 ORDER BY m.id";
     APPLY = "messages.apply_receipt":
-        "UPDATE messages SET status = $2, provider_id = COALESCE(provider_id, $3), error_code = $4, error = $5,
+        "UPDATE message SET status = $2, provider_id = COALESCE(provider_id, $3), error_code = $4, error = $5,
                 sent_at = CASE WHEN $7 >= 1 THEN COALESCE(sent_at, $6) ELSE sent_at END,
                 delivered_at = CASE WHEN $7 >= 2 THEN COALESCE(delivered_at, $6) ELSE delivered_at END,
                 read_at = CASE WHEN $7 >= 3 THEN COALESCE(read_at, $6) ELSE read_at END
          WHERE id = $1";
-    STATUS = "messages.status": "SELECT status FROM messages WHERE id = $1";
+    STATUS = "messages.status": "SELECT status FROM message WHERE id = $1";
     SETTLE = "outbox.settle":
         "UPDATE outbox SET due_at = NULL WHERE message_id = $1 AND due_at IS NOT NULL";
 }

@@ -24,11 +24,11 @@ sql! {
     SAGAS = "sweep.sagas":
         "DELETE FROM saga WHERE id IN (SELECT id FROM saga WHERE id < $1 AND state IN ('done', 'compensated') ORDER BY id LIMIT $2)";
     ENDED_PAUSES = "sweep.ended_pauses":
-        "SELECT id, tenant_id FROM conversations WHERE state = 'paused' AND state_until IS NOT NULL AND state_until <= $1 LIMIT $2";
+        "SELECT id, tenant_id FROM conversation WHERE state = 'paused' AND state_until IS NOT NULL AND state_until <= $1 LIMIT $2";
     EXPIRED = "sweep.expired_leases":
-        "UPDATE conversations SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_until > 0 AND lease_until <= $1";
+        "UPDATE conversation SET lease_owner = NULL, lease_until = 0 WHERE next_due IS NOT NULL AND lease_until > 0 AND lease_until <= $1";
     STUCK = "sweep.stuck":
-        "UPDATE conversations SET next_due = $1 WHERE next_due IS NULL AND id IN
+        "UPDATE conversation SET next_due = $1 WHERE next_due IS NULL AND id IN
          (SELECT conversation_id FROM jobs WHERE state IN ('queued', 'running')
           UNION SELECT o.conversation_id FROM outbox o JOIN channels c ON c.id = o.channel_id
           WHERE o.due_at IS NOT NULL AND o.due_at <= $1 AND c.state = 'ready')";

@@ -13,20 +13,20 @@ use crate::work::{Snapshot, parse_json};
 sql! {
     SNAPSHOT = "views.snapshot":
         "SELECT v.tenant_id, v.channel_id, v.contact_id, v.lead_id, v.state, v.state_until, v.memory, v.recipient, c.name
-         FROM conversations v JOIN contacts c ON c.id = v.contact_id WHERE v.id = $1";
+         FROM conversation v JOIN contacts c ON c.id = v.contact_id WHERE v.id = $1";
     CONVERSATIONS = "views.conversations":
         "SELECT v.id, t.slug, c.name, c.phone, v.state, v.last_message_at, v.created_at, l.service, l.name, l.nationality,
-                (SELECT m.body FROM messages m WHERE m.conversation_id = v.id ORDER BY m.id DESC LIMIT 1)
-         FROM conversations v JOIN contacts c ON c.id = v.contact_id JOIN tenants t ON t.id = v.tenant_id
-              JOIN leads l ON l.id = v.lead_id
+                (SELECT m.body FROM message m WHERE m.conversation_id = v.id ORDER BY m.id DESC LIMIT 1)
+         FROM conversation v JOIN contacts c ON c.id = v.contact_id JOIN tenants t ON t.id = v.tenant_id
+              JOIN lead l ON l.id = v.lead_id
          WHERE v.id < $1 ORDER BY v.id DESC LIMIT $2";
     THREAD = "views.thread":
         "SELECT id, direction, sender, kind, body, status, provider_id, in_reply_to, error_code, error, possible_duplicate, created_at,
                 sent_at, delivered_at, read_at, request_id
-         FROM messages WHERE conversation_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+         FROM message WHERE conversation_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     FAILED = "views.failed_sends":
         "SELECT m.id, m.conversation_id, m.body, m.status, m.error_code, m.error, o.attempts, m.created_at, m.possible_duplicate
-         FROM messages m JOIN outbox o ON o.message_id = m.id
+         FROM message m JOIN outbox o ON o.message_id = m.id
          WHERE m.direction = 'out' AND m.status IN ('failed', 'held') AND m.id < $1 ORDER BY m.id DESC LIMIT $2";
     JOBS = "views.jobs":
         "SELECT id, kind, conversation_id, message_id, state, run_at, attempts, max_attempts, outcome, error, request_id, created_at,
@@ -39,18 +39,18 @@ sql! {
     FINISHED = "views.finished_jobs":
         "SELECT state, created_at, completed_at FROM jobs WHERE id > $1 AND completed_at IS NOT NULL ORDER BY id DESC LIMIT $2";
     OPEN_SENDS = "views.open_sends":
-        "SELECT m.status, COUNT(*) FROM outbox o JOIN messages m ON m.id = o.message_id WHERE o.due_at IS NOT NULL GROUP BY m.status";
+        "SELECT m.status, COUNT(*) FROM outbox o JOIN message m ON m.id = o.message_id WHERE o.due_at IS NOT NULL GROUP BY m.status";
     PENDING_LETTERS = "views.pending_letters": "SELECT COUNT(*) FROM dead_letters WHERE status = 'pending'";
     OUTCOME = "views.outcome":
         "SELECT j.state, j.outcome, j.conversation_id, m.status, m.body
-         FROM jobs j LEFT JOIN messages m ON m.conversation_id = j.conversation_id AND m.in_reply_to = j.message_id AND m.direction = 'out'
+         FROM jobs j LEFT JOIN message m ON m.conversation_id = j.conversation_id AND m.in_reply_to = j.message_id AND m.direction = 'out'
          WHERE j.id = $1 ORDER BY m.id LIMIT 1";
     LAST_ID = "views.last_id":
-        "SELECT MAX(id) FROM (SELECT MAX(id) AS id FROM messages UNION ALL SELECT MAX(id) FROM attempts UNION ALL SELECT MAX(id) FROM events
-         UNION ALL SELECT MAX(id) FROM conversations UNION ALL SELECT MAX(id) FROM transitions UNION ALL SELECT MAX(id) FROM notifications
-         UNION ALL SELECT MAX(id) FROM dead_letters UNION ALL SELECT MAX(id) FROM contacts UNION ALL SELECT MAX(id) FROM leads
+        "SELECT MAX(id) FROM (SELECT MAX(id) AS id FROM message UNION ALL SELECT MAX(id) FROM attempts UNION ALL SELECT MAX(id) FROM events
+         UNION ALL SELECT MAX(id) FROM conversation UNION ALL SELECT MAX(id) FROM transitions UNION ALL SELECT MAX(id) FROM notification
+         UNION ALL SELECT MAX(id) FROM dead_letters UNION ALL SELECT MAX(id) FROM contacts UNION ALL SELECT MAX(id) FROM lead
          UNION ALL SELECT MAX(id) FROM channels UNION ALL SELECT MAX(id) FROM tenants UNION ALL SELECT MAX(id) FROM notes
-         UNION ALL SELECT MAX(id) FROM tasks UNION ALL SELECT MAX(id) FROM users UNION ALL SELECT MAX(id) FROM tokens
+         UNION ALL SELECT MAX(id) FROM task UNION ALL SELECT MAX(id) FROM users UNION ALL SELECT MAX(id) FROM tokens
          UNION ALL SELECT MAX(id) FROM audit UNION ALL SELECT MAX(id) FROM batches) AS ids";
 }
 

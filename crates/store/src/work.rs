@@ -144,19 +144,19 @@ sql! {
     OUTBOX_HEAD = "work.outbox_head":
         "SELECT o.message_id, o.dedupe_key, o.due_at, o.attempts, o.resends, o.last_attempt_at, o.created_at,
                 m.status, m.content, m.body, m.quotes, m.in_reply_to, m.request_id, c.state, c.kind, o.tenant_id, o.channel_id
-         FROM outbox o JOIN messages m ON m.id = o.message_id JOIN channels c ON c.id = o.channel_id
+         FROM outbox o JOIN message m ON m.id = o.message_id JOIN channels c ON c.id = o.channel_id
          WHERE o.conversation_id = $1 AND o.due_at IS NOT NULL ORDER BY o.message_id LIMIT 1";
     JOB_HEAD = "work.job_head":
         "SELECT j.id, j.message_id, j.run_at, j.attempts, j.max_attempts, j.state, j.redrives, j.request_id, j.created_at,
                 m.provider_id, m.kind, m.body, m.content
-         FROM jobs j JOIN messages m ON m.id = j.message_id
+         FROM jobs j JOIN message m ON m.id = j.message_id
          WHERE j.conversation_id = $1 AND j.state IN ('queued', 'running') ORDER BY j.id LIMIT 1";
     START_JOB = "work.start_job":
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = $2 WHERE id = $1";
     MARK_SENDING = "work.mark_sending":
-        "UPDATE messages SET status = 'sending' WHERE id = $1";
+        "UPDATE message SET status = 'sending' WHERE id = $1";
     MARK_UNKNOWN = "work.mark_unknown":
-        "UPDATE messages SET status = 'unknown', error = $2 WHERE id = $1";
+        "UPDATE message SET status = 'unknown', error = $2 WHERE id = $1";
     WAIT_UNTIL = "work.wait_until":
         "UPDATE outbox SET due_at = $2, last_attempt_at = COALESCE(last_attempt_at, $3) WHERE message_id = $1";
 }

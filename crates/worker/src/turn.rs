@@ -6,6 +6,7 @@ use std::sync::Arc;
 use engine::{Decision, Memory, Suppression};
 use futures_util::FutureExt;
 use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
+use store::sagas::{NewAct, NewSaga};
 use store::{Next, Turn};
 use types::Fault;
 use types::clock::Stopwatch;
@@ -30,6 +31,8 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     let replies = !finish.replies.is_empty();
     let hold = if replies { worker.egress.admit(held.snapshot.channel, &held.snapshot.recipient).err() } else { None };
     let (message, request) = (turn.message, turn.request_id.clone());
+    let alone = tasks_alone(&finish);
+    let acts = finish.acts.is_some();
     let (state, memory, outcome) = (finish.state.as_ref().map(|(s, _)| *s), finish.memory.clone(), finish.outcome);
     let op = FinishTurn {
         lease: held.lease.clone(),
@@ -42,6 +45,12 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     };
     let after = persist(worker, op, "a turn").await?;
     fail::fail_point!("worker.turn_saved");
+    for action in alone {
+        crate::saga::count(action, true);
+    }
+    if acts {
+        worker.act.notify_one();
+    }
     held.admitted = replies && hold.is_none();
     let snapshot = Arc::make_mut(&mut held.snapshot);
     snapshot.state = state.unwrap_or(snapshot.state);
@@ -99,7 +108,7 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fa
     fail::fail_point!("worker.deciding");
     let deciding = AssertUnwindSafe(worker.engine.decide(&request)).catch_unwind();
     match tokio::time::timeout(worker.options.turn_timeout, deciding).await {
-        Ok(Ok(decision)) => finish(held, turn, decision),
+        Ok(Ok(decision)) => finish(worker, held, turn, decision),
         Ok(Err(_)) => Err((Fault::Bug, "the engine panicked at this message".to_owned())),
         Err(_) => {
             let limit = worker.options.turn_timeout.as_secs();
@@ -120,12 +129,43 @@ impl Worker {
     }
 }
 
-fn finish(held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault, String)> {
+/// Actions that are done with the turn itself: those without an effect outside.
+fn tasks_alone(finish: &Finish) -> Vec<String> {
+    let acts = finish.acts.iter().flat_map(|saga| &saga.acts);
+    acts.filter(|act| act.effects.is_empty()).map(|act| act.name.clone()).collect()
+}
+
+/// The actions as the store keeps them.
+fn saga(worker: &Worker, held: &Held, actions: Vec<types::Action>, apology: String) -> Option<NewSaga> {
+    if actions.is_empty() {
+        return None;
+    }
+    let tenant = held.snapshot.tenant;
+    let act = |action: types::Action| {
+        let planned = worker.acts.plan(tenant, &action);
+        NewAct {
+            kind: planned.kind.as_str(),
+            priority: planned.priority,
+            assigned_to: planned.assigned_to,
+            due: planned.due,
+            effects: planned.effects,
+            name: action.name,
+            title: action.title,
+            description: action.description,
+            facts: action.facts,
+        }
+    };
+    Some(NewSaga { apology, acts: actions.into_iter().map(act).collect() })
+}
+
+fn finish(worker: &Worker, held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault, String)> {
     if decision.sanitized > 0 {
         metrics::counter!("outbound_sanitized_total").increment(u64::from(decision.sanitized));
         tracing::info!(inbound_message_id = %turn.message, removed = decision.sanitized, "a list of services was taken out of the reply");
     }
-    metrics::counter!("ai_intent_detected_total", "intent" => decision.intent.as_str()).increment(1);
+    // An intent of the tenant's own goes by the name of its handler.
+    let intent = decision.handler.clone().unwrap_or_else(|| decision.intent.as_str().to_owned());
+    metrics::counter!("ai_intent_detected_total", "intent" => intent).increment(1);
     for (step, found) in &decision.steps {
         tracing::debug!(inbound_message_id = %turn.message, step, found, "pipeline");
     }
@@ -151,8 +191,9 @@ fn finish(held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault
             })
             .collect()
     });
+    let acts = saga(worker, held, decision.actions, decision.apology);
     let outcome = if replies.is_empty() { "nothing_to_say" } else { "replied" };
-    Ok(Finish { replies, memory: Some(memory), fields: decision.fields, state, opted_out, outcome, notice })
+    Ok(Finish { replies, memory: Some(memory), fields: decision.fields, state, opted_out, outcome, notice, acts })
 }
 
 fn next_state(

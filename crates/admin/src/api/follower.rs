@@ -49,6 +49,8 @@ struct Follower {
     since_long_look: Duration,
     since_chores: Duration,
     counted: Option<Stopwatch>,
+    /// The last look ended at its bound.
+    behind: bool,
 }
 
 /// Runs until `stop`.
@@ -68,7 +70,8 @@ pub(crate) async fn run(desk: Arc<Desk>, stop: CancellationToken) {
     };
     let (told, told_before) = (HashSet::new(), HashSet::new());
     let (since_long_look, since_chores, counted) = (Duration::ZERO, Duration::ZERO, None);
-    let mut follower = Follower { desk, seen, told, told_before, since_long_look, since_chores, counted };
+    let behind = false;
+    let mut follower = Follower { desk, seen, told, told_before, since_long_look, since_chores, counted, behind };
     while !stop.is_cancelled() {
         let watch = Stopwatch::start();
         let more = match follower.turn().await {
@@ -134,17 +137,25 @@ impl Follower {
     }
 
     async fn look(&mut self) -> Result<bool, StoreError> {
-        let long = self.since_long_look >= LONG_OVERLAP;
-        let overlap = if long { LONG_OVERLAP } else { OVERLAP };
+        let long = !self.behind && self.since_long_look >= LONG_OVERLAP;
+        // Who is behind goes on where he stands: read again, the last moments alone may fill a look, which then never comes past them.
+        let overlap = if self.behind {
+            Duration::ZERO
+        } else if long {
+            LONG_OVERLAP
+        } else {
+            OVERLAP
+        };
         if long {
             self.since_long_look = Duration::ZERO;
             self.told_before = std::mem::take(&mut self.told);
         }
         let found = self.desk.store.read(Look { seen: self.seen, overlap, limit: LOOK }).await?;
+        self.behind = found.more;
         let fresh = |n: &News| !self.told.contains(n) && !self.told_before.contains(n);
         let news: Vec<News> = found.news.into_iter().filter(fresh).collect();
         if found.seen == self.seen && news.is_empty() {
-            return Ok(false);
+            return Ok(found.more && overlap > Duration::ZERO);
         }
         // What was read again and told before has been kept before, too; what is older than the news is not in them.
         let conversations: Vec<ConversationId> = found.conversations.into_iter().collect();

@@ -127,7 +127,7 @@ fn replies(db: &Db) -> anyhow::Result<Vec<Reply>> {
             "SELECT {array}(m.id, m.conversation_id, o.dedupe_key, i.provider_id, m.status, m.body, m.possible_duplicate, o.resends, o.due_at,
                 m.provider_id, m.created_at, m.delivered_at, m.read_at,
                 (SELECT COUNT(*) FROM attempts a WHERE a.message_id = m.id AND a.outcome = 'sent'))
-             FROM outbox o JOIN messages m ON m.id = o.message_id LEFT JOIN messages i ON i.id = m.in_reply_to ORDER BY m.id"
+             FROM outbox o JOIN message m ON m.id = o.message_id LEFT JOIN message i ON i.id = m.in_reply_to ORDER BY m.id"
         ),
     )?;
     let reply = |row: &String| {
@@ -187,7 +187,7 @@ impl Audit {
     /// I1, I2: what was acknowledged is stored, once; what is stored was posted.
     fn stored(&mut self, db: &Db, ledger: &Ledger) -> anyhow::Result<()> {
         let inbox: Vec<String> = texts(db, "SELECT provider_message_id FROM inbox")?;
-        let messages: Vec<String> = texts(db, "SELECT provider_id FROM messages WHERE direction = 'in'")?;
+        let messages: Vec<String> = texts(db, "SELECT provider_id FROM message WHERE direction = 'in'")?;
         let stored: HashSet<&str> = messages.iter().map(String::as_str).collect();
         if stored.len() != messages.len() || inbox.len() != messages.len() {
             self.say(format!(
@@ -211,16 +211,16 @@ impl Audit {
     fn at_rest(&mut self, db: &Db) -> anyhow::Result<()> {
         for (rule, sql) in [
             ("I3: a message without its one finished job", "SELECT i.id || ' ' || COALESCE(j.state, 'no job') || ' ' || COALESCE(j.outcome, '')
-                FROM messages i LEFT JOIN jobs j ON j.message_id = i.id WHERE i.direction = 'in' AND (j.id IS NULL OR j.state <> 'done' OR j.outcome <> 'replied')"),
+                FROM message i LEFT JOIN jobs j ON j.message_id = i.id WHERE i.direction = 'in' AND (j.id IS NULL OR j.state <> 'done' OR j.outcome <> 'replied')"),
             ("I3: more jobs than messages", "SELECT message_id || '' FROM jobs GROUP BY message_id HAVING COUNT(*) > 1"),
-            ("I3: a message with other than one reply", "SELECT i.id || ': ' || COUNT(m.id) FROM messages i
-                LEFT JOIN messages m ON m.in_reply_to = i.id WHERE i.direction = 'in' GROUP BY i.id HAVING COUNT(m.id) <> 1"),
+            ("I3: a message with other than one reply", "SELECT i.id || ': ' || COUNT(m.id) FROM message i
+                LEFT JOIN message m ON m.in_reply_to = i.id WHERE i.direction = 'in' GROUP BY i.id HAVING COUNT(m.id) <> 1"),
             ("I3: a dead letter", "SELECT error || ' ' || attempts FROM dead_letters"),
-            ("I8: a lease that nobody gave back", "SELECT id || ' ' || COALESCE(lease_owner, '') FROM conversations WHERE lease_owner IS NOT NULL OR lease_until <> 0"),
-            ("I9: a conversation that is due at rest", "SELECT id || ' ' || next_due FROM conversations WHERE next_due IS NOT NULL"),
+            ("I8: a lease that nobody gave back", "SELECT id || ' ' || COALESCE(lease_owner, '') FROM conversation WHERE lease_owner IS NOT NULL OR lease_until <> 0"),
+            ("I9: a conversation that is due at rest", "SELECT id || ' ' || next_due FROM conversation WHERE next_due IS NOT NULL"),
             ("I9: more attempts than allowed", "SELECT id || ' ' || attempts FROM jobs WHERE attempts > max_attempts"),
             ("S1.7: two contacts of one number", "SELECT phone FROM contacts GROUP BY phone HAVING COUNT(*) > 1"),
-            ("S1.7: two conversations of one contact", "SELECT contact_id || '' FROM conversations GROUP BY contact_id HAVING COUNT(*) > 1"),
+            ("S1.7: two conversations of one contact", "SELECT contact_id || '' FROM conversation GROUP BY contact_id HAVING COUNT(*) > 1"),
             ("I12: a broken file", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
             ("I12: a broken reference", "SELECT \"table\" || ' ' || rowid || ' ' || parent FROM pragma_foreign_key_check"),
         ] {

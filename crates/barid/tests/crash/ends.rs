@@ -50,13 +50,13 @@ async fn a_polite_end_under_load_leaves_nothing_in_doubt() -> anyhow::Result<()>
         engine.finish(Duration::from_secs(15)).await?;
         let db = rusqlite::Connection::open_with_flags(&arena.data, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let doubt: i64 = db.query_row(
-            "SELECT COUNT(*) FROM messages WHERE status IN ('sending', 'unknown') OR possible_duplicate = 1",
+            "SELECT COUNT(*) FROM message WHERE status IN ('sending', 'unknown') OR possible_duplicate = 1",
             [],
             |r| r.get(0),
         )?;
         ensure!(doubt == 0, "round {round}: {doubt} replies are in doubt after a polite end");
         let held: i64 =
-            db.query_row("SELECT COUNT(*) FROM conversations WHERE lease_owner IS NOT NULL", [], |r| r.get(0))?;
+            db.query_row("SELECT COUNT(*) FROM conversation WHERE lease_owner IS NOT NULL", [], |r| r.get(0))?;
         ensure!(held == 0, "round {round}: {held} leases were not given back");
         drop(db);
         engine = arena.start().await?;

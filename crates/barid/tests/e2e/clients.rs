@@ -86,7 +86,7 @@ async fn a_body_that_dribbles_is_cut_off() {
     socket.write_all(&webhook.body[..10]).await.unwrap();
     let said = answer(&mut socket).await;
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages").await, "0");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message").await, "0");
     assert_eq!(world.post(&webhook).await, 200);
 }
 

@@ -31,9 +31,9 @@ const INSTANCES: [&str; 2] = [INSTANCE, "3301"];
 
 /// Everything that a webhook may change, but for what the clock does to it.
 const TABLES: [&str; 8] = [
-    "SELECT * FROM messages ORDER BY id",
+    "SELECT * FROM message ORDER BY id",
     "SELECT * FROM contact_keys ORDER BY 1, 2, 3",
-    "SELECT id, state, recipient, contact_id, lead_id, closed_at FROM conversations ORDER BY id",
+    "SELECT id, state, recipient, contact_id, lead_id, closed_at FROM conversation ORDER BY id",
     "SELECT * FROM inbox ORDER BY 1, 2",
     "SELECT * FROM jobs ORDER BY id",
     "SELECT * FROM receipts ORDER BY 1, 2, 3, 4",
@@ -45,7 +45,7 @@ const TABLES: [&str; 8] = [
 const NEWS: [&str; 4] = [
     "SELECT id, tenant_id, name, username, phone, bsuid, opted_out_at FROM contacts ORDER BY id",
     "SELECT kind, external_id, state FROM channels ORDER BY id",
-    "SELECT * FROM notifications ORDER BY id",
+    "SELECT * FROM notification ORDER BY id",
     "SELECT * FROM transitions ORDER BY id",
 ];
 
@@ -165,7 +165,7 @@ async fn every_body_has_its_answer_and_its_effect_once() {
     }
     let kept = "SELECT COUNT(*) FROM events WHERE kind = 'not_json'";
     assert_eq!(world.one(kept).await, broken.len().to_string(), "what is no JSON is kept raw, each once");
-    let orphans = "SELECT COUNT(*) FROM jobs j LEFT JOIN messages m ON m.id = j.message_id AND m.direction = 'in' AND m.sender = 'USER'
+    let orphans = "SELECT COUNT(*) FROM jobs j LEFT JOIN message m ON m.id = j.message_id AND m.direction = 'in' AND m.sender = 'USER'
                    WHERE m.id IS NULL";
     assert_eq!(world.one(orphans).await, "0");
     assert_eq!(changes(&world, &cases, &TABLES).await, [""; 0], "rows changed when everything came twice");
@@ -214,5 +214,5 @@ async fn the_corpus_needs_its_signature() {
     for case in cases(&world).iter().filter(|c| c.webhook.provider == Provider::Meta).take(40) {
         assert_eq!(world.post(&forger.sign("", "", case.webhook.body.to_vec())).await, 401, "{}", case.name);
     }
-    assert_eq!(world.one("SELECT (SELECT COUNT(*) FROM events) + (SELECT COUNT(*) FROM messages)").await, "0");
+    assert_eq!(world.one("SELECT (SELECT COUNT(*) FROM events) + (SELECT COUNT(*) FROM message)").await, "0");
 }

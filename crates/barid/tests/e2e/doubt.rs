@@ -8,8 +8,8 @@ use crate::support::{HELLO, INSTANCE, Setup, World};
 
 const PHONE: &str = "971500000101";
 const OTHER: &str = "971500000102";
-const STATUS: &str = "SELECT status FROM messages WHERE direction = 'out' ORDER BY id";
-const DUPLICATE: &str = "SELECT possible_duplicate FROM messages WHERE direction = 'out' ORDER BY id";
+const STATUS: &str = "SELECT status FROM message WHERE direction = 'out' ORDER BY id";
+const DUPLICATE: &str = "SELECT possible_duplicate FROM message WHERE direction = 'out' ORDER BY id";
 /// Long enough that no window ends by itself.
 const LONG: [(&str, &str); 2] = [("BARID__SEND__RECONCILE", "10m"), ("BARID__SEND__RECONCILE_GREENAPI", "10m")];
 
@@ -46,7 +46,7 @@ async fn a_status_with_our_key_settles_it() {
         // What waited behind it is worked, and nothing is sent twice.
         assert_eq!(world.say(PHONE, "I need Ejari").await, "sent");
         assert_eq!(world.sent_to(PHONE).len(), 2, "{fault:?}");
-        let known = "SELECT provider_id FROM messages WHERE direction = 'out' ORDER BY id";
+        let known = "SELECT provider_id FROM message WHERE direction = 'out' ORDER BY id";
         assert_eq!(world.one(known).await, &*world.sent_to(PHONE)[0].provider_id);
         assert_eq!(world.one(DUPLICATE).await, "0");
     }
@@ -62,7 +62,7 @@ async fn later_replies_wait_behind_one_in_doubt() {
     assert_eq!(world.sent_to(PHONE).len(), 0);
     world.jump(601);
     let heard = world.heard(PHONE, 2).await;
-    assert_eq!(heard, world.rows("SELECT body FROM messages WHERE direction = 'out' ORDER BY id").await);
+    assert_eq!(heard, world.rows("SELECT body FROM message WHERE direction = 'out' ORDER BY id").await);
 }
 
 /// No trace until the window ends: `resend` sends once more and marks it.
@@ -116,16 +116,16 @@ async fn hold_keeps_it_for_a_person() {
     assert_eq!(world.say(PHONE, HELLO).await, "saved_only");
     webhooks_come(&world).await;
     world.jump(601);
-    world.until("SELECT status FROM messages WHERE direction = 'out' ORDER BY id", "held").await;
+    world.until("SELECT status FROM message WHERE direction = 'out' ORDER BY id", "held").await;
     assert_eq!(world.sent_to(PHONE).len(), 1, "nothing was sent again");
-    assert_eq!(world.one("SELECT COUNT(*) FROM notifications WHERE kind = 'send_held'").await, "1");
+    assert_eq!(world.one("SELECT COUNT(*) FROM notification WHERE kind = 'send_held'").await, "1");
     // Others of the conversation go on.
     assert_eq!(world.say(PHONE, "I need Ejari").await, "sent");
     let held = world.app().store().read(store::views::FailedSends { before: None, limit: 10 }).await.unwrap();
     assert_eq!(held.len(), 1);
     world.app().store().write(store::outbox::Retry(held[0].id)).await.unwrap();
     assert_eq!(world.heard(PHONE, 3).await[2], held[0].body);
-    world.until("SELECT status FROM messages WHERE direction = 'out' ORDER BY id", "sent").await;
+    world.until("SELECT status FROM message WHERE direction = 'out' ORDER BY id", "sent").await;
 }
 
 /// A late status still proves the arrival of what a person holds.
@@ -163,7 +163,7 @@ async fn green_apis_journal_settles_it() {
         world.until(STATUS, "sent").await;
         assert_eq!(world.sent_to(PHONE).len(), 1, "{fault:?}");
         assert_eq!(
-            world.one("SELECT provider_id FROM messages WHERE direction = 'out'").await,
+            world.one("SELECT provider_id FROM message WHERE direction = 'out'").await,
             &*world.sent_to(PHONE)[0].provider_id
         );
         assert_eq!(world.one(DUPLICATE).await, "0");
@@ -221,5 +221,5 @@ async fn green_apis_own_send_webhook_settles_it() {
     world.until("SELECT outcome || ' ' || fault FROM attempts", "saved_only ambiguous").await;
     assert_eq!(world.ask(&lead.text("I need Ejari")).await["response_sent"], "sent");
     assert_eq!(world.sent_to(PHONE).len(), 2);
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages WHERE sender = 'HUMAN'").await, "0", "it is ours, not staff's");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message WHERE sender = 'HUMAN'").await, "0", "it is ours, not staff's");
 }

@@ -31,9 +31,9 @@ async fn a_drain_under_load_loses_nothing_and_says_nothing_twice() {
     // Whoever opens it now finds no lease of the one that went.
     world.setup.no_worker = true;
     world.up().await;
-    assert_eq!(world.one("SELECT COUNT(*) FROM conversations WHERE lease_owner IS NOT NULL").await, "0");
+    assert_eq!(world.one("SELECT COUNT(*) FROM conversation WHERE lease_owner IS NOT NULL").await, "0");
     assert_eq!(
-        world.one("SELECT COUNT(*) FROM messages WHERE direction = 'out' AND status IN ('sending', 'unknown')").await,
+        world.one("SELECT COUNT(*) FROM message WHERE direction = 'out' AND status IN ('sending', 'unknown')").await,
         "0"
     );
     world.setup.no_worker = false;
@@ -87,7 +87,7 @@ async fn a_send_that_a_drain_cut_off_is_settled_by_its_receipt() {
     world.heard("971500000101", 1).await;
     assert!(!world.down().await, "a send hangs: the drain says that not everything ended");
     world.up().await;
-    world.until("SELECT status FROM messages WHERE direction = 'out'", "read").await;
+    world.until("SELECT status FROM message WHERE direction = 'out'", "read").await;
     assert_eq!(world.say("971500000101", "I need Ejari").await, "sent");
     assert_eq!(world.sent_to("971500000101").len(), 2);
 }

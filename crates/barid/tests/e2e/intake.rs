@@ -8,7 +8,7 @@ use crate::support::{HELLO, INSTANCE, PATIENCE, PNID, PNID_B, Setup, TENANT_B, W
 
 /// Everything that intake may write.
 const STORED: &str =
-    "SELECT (SELECT COUNT(*) FROM messages), (SELECT COUNT(*) FROM events), (SELECT COUNT(*) FROM receipts),
+    "SELECT (SELECT COUNT(*) FROM message), (SELECT COUNT(*) FROM events), (SELECT COUNT(*) FROM receipts),
                              (SELECT COUNT(*) FROM contacts), (SELECT COUNT(*) FROM jobs)";
 const NOTHING: &str = "0|0|0|0|0";
 
@@ -42,7 +42,7 @@ async fn only_metas_own_signature_over_the_very_bytes_opens() {
     assert_eq!(bare.body(good.body.clone()).send().await.unwrap().status(), 401, "absent");
     assert_eq!(world.one(STORED).await, NOTHING);
     assert_eq!(world.post(&good).await, 200);
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages WHERE direction = 'in'").await, "1");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message WHERE direction = 'in'").await, "1");
 }
 
 /// S7.1, RELIABILITY 4.5: one tenant's secret opens no door of another, neither Meta's nor Green API's.
@@ -76,7 +76,7 @@ async fn green_apis_token_comes_in_three_forms() {
         let webhook = world.green.lead(&format!("97150000010{n}"), "Lina").text(HELLO);
         assert_eq!(world.post(&with(&webhook, proof)).await, status, "{proof:?}");
     }
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages WHERE direction = 'in'").await, "4");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message WHERE direction = 'in'").await, "4");
 }
 
 /// S1.1, RELIABILITY 4.6: the challenge goes back as plain text to who knows the token, and to nobody else.
@@ -143,7 +143,7 @@ async fn refusals_are_problem_documents() {
         assert!(body.contains("trace-me-0001"), "{what}: {body}");
     }
     assert_eq!(world.one("SELECT kind FROM events").await, "not_json");
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages").await, "0");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message").await, "0");
     let typed = typed("application/json; charset=utf-8").send().await.unwrap();
     assert_eq!(typed.status(), 200);
     assert!(typed.headers()["x-request-id"].len() >= 8, "a request without a name gets one");
@@ -170,7 +170,7 @@ async fn unknown_numbers_can_be_kept() {
     let nobody = GreenSource::new(&instance("1101999999", "hook-a", "x"), world.clock.clone());
     world.accept(&nobody.lead("971500000101", "Lina").text("kept too")).await;
     assert_eq!(world.one("SELECT COUNT(*) FROM events WHERE kind = 'unrouted' AND raw LIKE '%kept%'").await, "2");
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages").await, "0");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message").await, "0");
 }
 
 /// S1.6, RELIABILITY 17: thirty copies at once are thirty 200s, one stored message and one reply.
@@ -185,7 +185,7 @@ async fn thirty_copies_at_once_make_one_reply() {
     let answers = posts.join_all().await;
     assert!(answers.into_iter().all(|a| a.unwrap().status() == 200));
     world.settled().await;
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages WHERE direction = 'in'").await, "1");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message WHERE direction = 'in'").await, "1");
     assert_eq!(world.one("SELECT COUNT(*) FROM jobs").await, "1");
     assert_eq!(world.sent_to("971500000101").len(), 1);
     let again = world.accept(&webhook).await;
@@ -205,8 +205,8 @@ async fn messages_of_a_new_contact_at_once_make_one_contact() {
     }
     assert!(posts.join_all().await.into_iter().all(|a| a.unwrap().status() == 200));
     assert_eq!(world.one("SELECT COUNT(*) FROM contacts").await, "1");
-    assert_eq!(world.one("SELECT COUNT(*) FROM leads WHERE status = 'open'").await, "1");
-    let per_channel = "SELECT c.external_id, COUNT(*) FROM conversations v JOIN channels c ON c.id = v.channel_id GROUP BY 1 ORDER BY 1";
+    assert_eq!(world.one("SELECT COUNT(*) FROM lead WHERE status = 'open'").await, "1");
+    let per_channel = "SELECT c.external_id, COUNT(*) FROM conversation v JOIN channels c ON c.id = v.channel_id GROUP BY 1 ORDER BY 1";
     assert_eq!(world.rows(per_channel).await, [format!("{PNID}|1"), format!("{INSTANCE}|1")]);
     world.settled().await;
     assert!(world.sim.wait_accepted(2, PATIENCE).await);
@@ -222,7 +222,7 @@ async fn a_contact_is_found_again_by_any_of_its_ids() {
     world.accept(&world.meta.lead("971500000101", "Lina").text("the number again")).await;
     world.accept(&world.meta.lead("", "Omar").with_bsuid("AE.omar2").text("somebody else")).await;
     assert_eq!(world.one("SELECT COUNT(*) FROM contacts").await, "2");
-    assert_eq!(world.one("SELECT COUNT(*) FROM conversations").await, "2");
+    assert_eq!(world.one("SELECT COUNT(*) FROM conversation").await, "2");
     world.settled().await;
     let to_omar: Vec<_> = world.sim.ledger().iter().filter(|a| &*a.to == "AE.omar2").map(|a| a.to.clone()).collect();
     assert_eq!(to_omar.len(), 1, "who has no number is answered by the other id");

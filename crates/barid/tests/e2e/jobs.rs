@@ -108,7 +108,7 @@ async fn a_message_of_another_program_is_sent_once_for_each_key() {
     assert_eq!(world.heard(PHONE, 2).await[1], "Your visa is ready");
     world.settled().await;
     assert_eq!(world.sent_to(PHONE).len(), 2, "the same key sends once");
-    assert_eq!(world.one("SELECT state FROM conversations").await, "paused");
+    assert_eq!(world.one("SELECT state FROM conversation").await, "paused");
     assert_eq!(world.say_nothing(PHONE, "thank you").await, "no_response");
     let (_, third) = send(None, RUNNER, body.clone()).await;
     assert_ne!(first["message_id"], third["message_id"], "without a key each is a message of its own");

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::support::{HELLO, RUNNER, Setup, World, recorder};
 
 const PHONE: &str = "971500000101";
-const POISON: &str = "UPDATE conversations SET memory = '{\"poison' WHERE id > 0";
-const MEND: &str = "UPDATE conversations SET memory = NULL WHERE id > 0";
+const POISON: &str = "UPDATE conversation SET memory = '{\"poison' WHERE id > 0";
+const MEND: &str = "UPDATE conversation SET memory = NULL WHERE id > 0";
 
 /// A conversation whose memory cannot be read, and a message that died of it.
 async fn dead(setup: Setup) -> World {
@@ -31,7 +31,7 @@ async fn what_fails_every_time_becomes_a_dead_letter_and_the_conversation_goes_o
     let letter = world.one("SELECT status, attempts, redrives, fault, error, payload FROM dead_letters").await;
     assert!(letter.starts_with("pending|3|0|bug|the conversation's memory cannot be read"), "{letter}");
     assert!(letter.contains("I need Ejari"), "the payload is kept: {letter}");
-    assert_eq!(world.one("SELECT COUNT(*) FROM notifications WHERE kind = 'dead_letter'").await, "1");
+    assert_eq!(world.one("SELECT COUNT(*) FROM notification WHERE kind = 'dead_letter'").await, "1");
     let (_, figures) = world.get(&format!("/api/jobs/metrics?token={RUNNER}")).await;
     let figures: Value = serde_json::from_str(&figures).unwrap();
     assert_eq!((&figures["pending_dead_letters"], &figures["failed_24h"]), (&1.into(), &1.into()));
@@ -92,16 +92,16 @@ async fn the_janitor_frees_unsticks_and_forgets() {
     world.until("SELECT state FROM jobs", "done").await;
     world
         .change(
-            "UPDATE conversations SET lease_owner = 'gone', lease_until = 1, next_due = 99999999999999999 WHERE id > 0",
+            "UPDATE conversation SET lease_owner = 'gone', lease_until = 1, next_due = 99999999999999999 WHERE id > 0",
         )
         .await;
-    world.until("SELECT COALESCE(lease_owner, 'free') FROM conversations", "free").await;
-    world.change("UPDATE conversations SET next_due = NULL WHERE id > 0").await;
+    world.until("SELECT COALESCE(lease_owner, 'free') FROM conversation", "free").await;
+    world.change("UPDATE conversation SET next_due = NULL WHERE id > 0").await;
 
     world.jump(29 * 86_400);
     assert_eq!(world.accept(&first).await["duplicates"], 1, "a repeat within thirty days is known");
     world.jump(2 * 86_400);
     world.until("SELECT COUNT(*) FROM inbox", "0").await;
     world.until("SELECT COUNT(*) FROM receipts", "0").await;
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages").await, "2", "messages are kept");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message").await, "2", "messages are kept");
 }

@@ -11,8 +11,8 @@ async fn staff_pauses(world: &World, echo: Webhook, write: impl Fn(&str) -> Webh
     assert_eq!(world.ask(&write(HELLO)).await["response_sent"], "sent");
     world.settled().await;
     assert_eq!(world.accept(&echo).await["recorded"], 1);
-    assert_eq!(world.one("SELECT state FROM conversations").await, "paused");
-    assert_eq!(world.one("SELECT sender || ' ' || status FROM messages ORDER BY id DESC").await, "HUMAN sent");
+    assert_eq!(world.one("SELECT state FROM conversation").await, "paused");
+    assert_eq!(world.one("SELECT sender || ' ' || status FROM message ORDER BY id DESC").await, "HUMAN sent");
     assert_eq!(world.accept(&echo).await["duplicates"], 1, "the same echo again is a repeat");
 
     let quiet = world.ask(&write("I need Ejari")).await;
@@ -24,7 +24,7 @@ async fn staff_pauses(world: &World, echo: Webhook, write: impl Fn(&str) -> Webh
     assert_eq!(world.sent_to(PHONE).len(), 2);
     let moves = world.rows("SELECT from_state || '>' || to_state FROM transitions ORDER BY id").await;
     assert_eq!(moves.first().map(String::as_str), Some("active>paused"));
-    assert_eq!(world.one("SELECT state FROM conversations").await, "active");
+    assert_eq!(world.one("SELECT state FROM conversation").await, "active");
 }
 
 /// What staff write in the WhatsApp Business app pauses the assistant for two hours.
@@ -52,7 +52,7 @@ async fn what_was_not_sent_yet_is_held_when_a_person_answers() {
     world.sim.push_fault(simulator::Rule::next(1, refuse));
     assert_eq!(world.say(PHONE, HELLO).await, "saved_only");
     world.accept(&world.meta.echo(PHONE, "hello, this is Maryam")).await;
-    assert_eq!(world.one("SELECT status FROM messages WHERE sender = 'AI'").await, "held");
+    assert_eq!(world.one("SELECT status FROM message WHERE sender = 'AI'").await, "held");
     world.jump(700);
     assert_eq!(world.say_nothing(PHONE, "thanks").await, "no_response");
     assert_eq!(world.sent_to(PHONE).len(), 0);
@@ -66,7 +66,7 @@ async fn stop_and_start() {
         let world = World::new().await;
         assert_eq!(world.say(phone, "I need Ejari").await, "sent");
         world.ask(&world.meta.lead(phone, "Lina").text(stop)).await;
-        assert_eq!(world.one("SELECT state FROM conversations").await, "opted_out", "{stop}");
+        assert_eq!(world.one("SELECT state FROM conversation").await, "opted_out", "{stop}");
         assert_ne!(world.one("SELECT opted_out_at FROM contacts").await, "");
         world.settled().await;
         let before = world.sent_to(phone).len();
@@ -78,7 +78,7 @@ async fn stop_and_start() {
         assert_eq!(send.send().await.unwrap().status(), 409, "nobody sends to who opted out");
 
         assert_eq!(world.say(phone, start).await, "sent");
-        assert_eq!(world.one("SELECT state FROM conversations").await, "active");
+        assert_eq!(world.one("SELECT state FROM conversation").await, "active");
         assert_eq!(world.one("SELECT opted_out_at FROM contacts").await, "");
     }
 }
@@ -99,7 +99,7 @@ async fn handovers_pause_and_resume() {
     let mut states = Vec::new();
     for webhook in &handovers {
         world.accept(webhook).await;
-        states.push(world.one("SELECT state FROM conversations").await);
+        states.push(world.one("SELECT state FROM conversation").await);
     }
     assert_eq!(states, ["paused", "active"]);
 }

@@ -9,7 +9,7 @@ use types::Clock;
 use crate::support::{HELLO, Setup, World};
 
 const PHONE: &str = "971500000101";
-const STATUS: &str = "SELECT status FROM messages WHERE direction = 'out'";
+const STATUS: &str = "SELECT status FROM message WHERE direction = 'out'";
 
 fn report(world: &World, sent: &Accepted, kind: StatusKind, key: bool) -> Webhook {
     let status = Status {
@@ -37,7 +37,7 @@ async fn reversed_statuses_never_move_a_message_back() {
     }
     assert_eq!(seen, ["read"; 5]);
     assert_eq!(world.one("SELECT COUNT(*) FROM receipts").await, "4", "each kind once");
-    let times = "SELECT sent_at IS NOT NULL, delivered_at IS NOT NULL, read_at IS NOT NULL FROM messages WHERE direction = 'out'";
+    let times = "SELECT sent_at IS NOT NULL, delivered_at IS NOT NULL, read_at IS NOT NULL FROM message WHERE direction = 'out'";
     assert_eq!(world.one(times).await, "1|1|1");
 }
 
@@ -57,7 +57,7 @@ async fn shuffled_and_doubled_statuses_end_in_read() {
     }
     world.settled().await;
     assert_eq!(
-        world.rows("SELECT status, COUNT(*) FROM messages WHERE direction = 'out' GROUP BY 1").await,
+        world.rows("SELECT status, COUNT(*) FROM message WHERE direction = 'out' GROUP BY 1").await,
         ["read|15"]
     );
 }

@@ -80,8 +80,8 @@ async fn every_line_of_a_messages_way_has_its_request_and_its_message() {
     let request = world.request(&webhook).header("x-request-id", "way-of-one-message").header("prefer", "wait=20");
     assert_eq!(request.send().await.unwrap().status(), 200);
     world.settled().await;
-    let message = world.one("SELECT id FROM messages WHERE direction = 'in'").await;
-    let conversation = world.one("SELECT id FROM conversations").await;
+    let message = world.one("SELECT id FROM message WHERE direction = 'in'").await;
+    let conversation = world.one("SELECT id FROM conversation").await;
     let logged = logged();
     let lines: Vec<Value> = logged.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let at_least_info = |l: &&Value| l["level"] != "DEBUG";
@@ -99,7 +99,7 @@ async fn every_line_of_a_messages_way_has_its_request_and_its_message() {
         assert!(texts.contains(&text), "{text} is missing in {texts:?}");
     }
     assert_eq!(world.one("SELECT request_id FROM jobs").await, "way-of-one-message");
-    assert_eq!(world.one("SELECT request_id FROM messages WHERE direction = 'out'").await, "way-of-one-message");
+    assert_eq!(world.one("SELECT request_id FROM message WHERE direction = 'out'").await, "way-of-one-message");
 }
 
 /// S7.2, RELIABILITY 23: a text, a number, a name and every token go through good ways and bad ones, and stand in no log, metric or refusal.
@@ -148,7 +148,7 @@ async fn no_secret_and_nothing_personal_is_logged_measured_or_answered() {
         }
         world.until("SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'running')", "0").await;
     }
-    world.change("UPDATE conversations SET memory = '{\"canary-text-7d1f' WHERE id > 0").await;
+    world.change("UPDATE conversation SET memory = '{\"canary-text-7d1f' WHERE id > 0").await;
     for webhook in [
         world.meta.lead(PHONE, "Zanzibara").text("canary-text-7d1f once more"),
         world.meta.sign("", "", b"{\"canary-text-7d1f\": nonsense 971509998877".to_vec()),

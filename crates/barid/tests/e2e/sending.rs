@@ -27,7 +27,7 @@ async fn what_can_never_pass_fails_at_once_and_is_listed() {
     let codes: Vec<_> = failed.iter().rev().filter_map(|f| f.error_code).collect();
     assert_eq!(codes, [131_026, 131_047, 131_026, 131_021]);
     assert!(failed.iter().all(|f| f.attempts == 1 && f.error.as_ref().is_some_and(|e| e.len() > 20)), "{failed:?}");
-    let notices = "SELECT COUNT(*) FROM notifications WHERE kind = 'send_failed'";
+    let notices = "SELECT COUNT(*) FROM notification WHERE kind = 'send_failed'";
     assert_eq!(world.one(notices).await, "4");
     assert_eq!(world.one("SELECT COUNT(*) FROM outbox WHERE due_at IS NOT NULL").await, "0");
     // The conversation goes on with the next message.
@@ -55,7 +55,7 @@ async fn retry_after_is_honoured() {
         assert_eq!(world.sent_to(phone).len(), 0, "{fault:?}");
         world.jump(70);
         assert_eq!(world.heard(phone, 1).await.len(), 1);
-        world.until("SELECT COUNT(*) FROM attempts a JOIN messages m ON m.id = a.message_id JOIN outbox o USING (message_id) WHERE o.attempts = 2", "2").await;
+        world.until("SELECT COUNT(*) FROM attempts a JOIN message m ON m.id = a.message_id JOIN outbox o USING (message_id) WHERE o.attempts = 2", "2").await;
     }
 }
 
@@ -92,12 +92,12 @@ async fn an_expired_token_pauses_the_channel_and_everything_waits() {
     world.sim.push_fault(Rule::always(Fault::TokenExpired).of(Provider::Meta));
     assert_eq!(world.say(PHONE, HELLO).await, "saved_only");
     assert_eq!(world.one("SELECT state FROM channels WHERE kind = 'meta'").await, "paused");
-    assert_eq!(world.one("SELECT kind FROM notifications").await, "channel_paused");
+    assert_eq!(world.one("SELECT kind FROM notification").await, "channel_paused");
     // Later messages wait behind it, of this person and of others; nothing is tried, nothing is lost.
     world.accept(&world.meta.lead(PHONE, "Lina").text("I need Ejari")).await;
     assert_eq!(world.say(OTHER, HELLO).await, "saved_only");
     world.jump(2 * 86_400);
-    world.until("SELECT COUNT(*) FROM messages WHERE direction = 'out' AND status = 'pending'", "3").await;
+    world.until("SELECT COUNT(*) FROM message WHERE direction = 'out' AND status = 'pending'", "3").await;
     // Green API's channel is not concerned; and its whole turn is time enough for the scheduler to do something wrong.
     assert_eq!(world.ask(&world.green.lead("971500000103", "Omar").text(HELLO)).await["response_sent"], "sent");
     assert_eq!(
@@ -111,7 +111,7 @@ async fn an_expired_token_pauses_the_channel_and_everything_waits() {
         "1",
         "only the one that showed it"
     );
-    assert_eq!(world.one("SELECT COUNT(*) FROM notifications").await, "1", "one alert, however many messages wait");
+    assert_eq!(world.one("SELECT COUNT(*) FROM notification").await, "1", "one alert, however many messages wait");
     assert_eq!(world.sim.accepted_count(), 1);
 }
 
@@ -127,7 +127,7 @@ async fn a_new_token_sends_what_waited_in_order() {
     assert_eq!(world.sim.accepted_count(), 0);
     world.restart(&[("BARID__TENANTS__0__CHANNELS__0__ACCESS_TOKEN", "meta-token-a")]).await;
     let heard = world.heard(PHONE, 3).await;
-    assert_eq!(heard, world.rows("SELECT body FROM messages WHERE direction = 'out' ORDER BY id").await);
+    assert_eq!(heard, world.rows("SELECT body FROM message WHERE direction = 'out' ORDER BY id").await);
     world.settled().await;
     assert_eq!(world.one("SELECT state FROM channels WHERE kind = 'meta'").await, "ready");
 }
@@ -171,7 +171,7 @@ async fn a_refused_connection_is_tried_again() {
     world.restart(&[("BARID__TENANTS__0__CHANNELS__0__API_BASE", base.leak())]).await;
     assert_eq!(world.heard(PHONE, 1).await.len(), 1);
     world.settled().await;
-    assert_eq!(world.one("SELECT possible_duplicate FROM messages WHERE direction = 'out'").await, "0");
+    assert_eq!(world.one("SELECT possible_duplicate FROM message WHERE direction = 'out'").await, "0");
 }
 
 /// S4.3: when every attempt was refused for speed it fails, is listed, and a person's retry sends it.
@@ -181,14 +181,14 @@ async fn attempts_end_and_a_person_may_begin_again() {
     world.sim.push_fault(Rule::next(5, refuse(429, 130_429, None)));
     world.say(PHONE, HELLO).await;
     world
-        .until("SELECT m.status || ' ' || o.attempts FROM outbox o JOIN messages m ON m.id = o.message_id", "failed 5")
+        .until("SELECT m.status || ' ' || o.attempts FROM outbox o JOIN message m ON m.id = o.message_id", "failed 5")
         .await;
     assert_eq!(world.one("SELECT COUNT(*) FROM attempts").await, "5");
     let failed = world.app().store().read(store::views::FailedSends { before: None, limit: 10 }).await.unwrap();
     world.app().store().write(store::outbox::Retry(failed[0].id)).await.unwrap();
     assert_eq!(world.heard(PHONE, 1).await.len(), 1);
     world.settled().await;
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages WHERE status = 'read'").await, "1");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message WHERE status = 'read'").await, "1");
 }
 
 /// S4.2: a status may say `failed` long after the provider accepted; a person is told why.
@@ -203,8 +203,8 @@ async fn a_failed_status_fails_the_message() {
     assert!(accepted.contains(&world.say(PHONE, HELLO).await.as_str()));
     let said = world.ask(&world.green.lead(OTHER, "Omar").text(HELLO)).await;
     assert!(accepted.iter().any(|word| said["response_sent"] == *word), "{said}");
-    world.until("SELECT COUNT(*) FROM messages WHERE direction = 'out' AND status = 'failed'", "2").await;
-    let error = "SELECT error_code || ' ' || error FROM messages WHERE direction = 'out' AND error_code IS NOT NULL";
+    world.until("SELECT COUNT(*) FROM message WHERE direction = 'out' AND status = 'failed'", "2").await;
+    let error = "SELECT error_code || ' ' || error FROM message WHERE direction = 'out' AND error_code IS NOT NULL";
     assert_eq!(world.one(error).await, "131026 Message undeliverable");
     assert!(world.sim.wait_accepted(2, PATIENCE).await);
 }
@@ -216,7 +216,7 @@ async fn a_hanging_provider_is_left_in_time() {
     let world = Setup::default().silent().env(&env).start().await;
     world.sim.push_fault(Rule::next(1, Fault::Hang { accepted: false }).to(PHONE));
     assert_eq!(world.say(PHONE, HELLO).await, "saved_only");
-    assert_eq!(world.one("SELECT status FROM messages WHERE direction = 'out'").await, "unknown");
+    assert_eq!(world.one("SELECT status FROM message WHERE direction = 'out'").await, "unknown");
     assert_eq!(world.one("SELECT fault FROM attempts").await, "ambiguous");
     assert_eq!(world.say(OTHER, HELLO).await, "sent");
 }

@@ -395,9 +395,9 @@ impl World {
 
     /// The state of the outgoing side, for failures.
     pub async fn story(&self) -> String {
-        let messages = "SELECT id, conversation_id, direction, sender, status, COALESCE(error, ''), SUBSTR(body, 1, 40) FROM messages ORDER BY id DESC LIMIT 20";
+        let messages = "SELECT id, conversation_id, direction, sender, status, COALESCE(error, ''), SUBSTR(body, 1, 40) FROM message ORDER BY id DESC LIMIT 20";
         let jobs = "SELECT id, state, attempts, run_at, COALESCE(error, '') FROM jobs ORDER BY id DESC LIMIT 20";
-        let conversations = "SELECT id, state, next_due, lease_owner, lease_until FROM conversations LIMIT 20";
+        let conversations = "SELECT id, state, next_due, lease_owner, lease_until FROM conversation LIMIT 20";
         let mut all = Vec::new();
         for sql in [messages, jobs, conversations, "SELECT state, state_reason FROM channels"] {
             all.extend(self.rows(sql).await);

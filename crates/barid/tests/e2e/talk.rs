@@ -27,14 +27,14 @@ async fn transcript(world: &World, phone: &str, lines: &[&str], write: impl Fn(&
     }
     world.settled().await;
     let lead = "SELECT 'service: ' || COALESCE(service, '-'), 'name: ' || COALESCE(name, '-'), 'nationality: ' || COALESCE(nationality, '-'),
-                       'e-mail: ' || COALESCE(email, '-'), 'call: ' || COALESCE(call_time, '-') FROM leads";
+                       'e-mail: ' || COALESCE(email, '-'), 'call: ' || COALESCE(call_time, '-') FROM lead";
     writeln!(out, "LEAD ROW  {}", world.one(lead).await).unwrap();
-    writeln!(out, "STATE     {}", world.one("SELECT state FROM conversations").await).unwrap();
+    writeln!(out, "STATE     {}", world.one("SELECT state FROM conversation").await).unwrap();
     let moves = "SELECT from_state || ' to ' || to_state || ': ' || reason || ' (' || actor || ')' FROM transitions ORDER BY id";
     for transition in world.rows(moves).await {
         writeln!(out, "MOVE      {transition}").unwrap();
     }
-    for notice in world.rows("SELECT kind || ': ' || title FROM notifications ORDER BY id").await {
+    for notice in world.rows("SELECT kind || ': ' || title FROM notification ORDER BY id").await {
         writeln!(out, "NOTICE    {notice}").unwrap();
     }
     out
@@ -105,13 +105,13 @@ async fn twenty_rapid_messages_are_answered_in_order() {
         posted.push(simulator::client::Acknowledged { id: webhook.id, chat: webhook.chat });
     }
     world.settled().await;
-    let inbound = "SELECT provider_id FROM messages WHERE direction = 'in' ORDER BY id";
+    let inbound = "SELECT provider_id FROM message WHERE direction = 'in' ORDER BY id";
     assert_eq!(world.rows(inbound).await, posted.iter().map(|p| p.id.clone()).collect::<Vec<_>>());
     let sent = world.sim.ledger();
     assert!(!sent.is_empty());
     let findings = ledger.posted(posted).accepted(sent, testkit::ledgers::inbound_of).findings();
     assert_eq!(findings, []);
-    let saved = "SELECT provider_id FROM messages WHERE direction = 'out' ORDER BY id";
+    let saved = "SELECT provider_id FROM message WHERE direction = 'out' ORDER BY id";
     let accepted: Vec<_> = world.sim.ledger().iter().map(|a| a.provider_id.to_string()).collect();
     assert_eq!(world.rows(saved).await, accepted, "accepted in the order in which they were saved");
 }
@@ -136,7 +136,7 @@ async fn fifty_conversations_at_once() {
         assert_eq!(sent.len(), 2, "{phone}");
     }
     assert_eq!(world.one("SELECT COUNT(*) FROM outbox GROUP BY dedupe_key HAVING COUNT(*) > 1").await, "");
-    assert_eq!(world.one("SELECT COUNT(*) FROM messages WHERE direction = 'out' AND status = 'read'").await, "100");
+    assert_eq!(world.one("SELECT COUNT(*) FROM message WHERE direction = 'out' AND status = 'read'").await, "100");
 }
 
 /// S1.8: without `Prefer` the answer comes at once; with it, with the outcome and a preview of at most 100 characters.
@@ -186,7 +186,7 @@ async fn a_waiting_caller_hears_at_once_what_cannot_be_sent() {
     // The channel is paused now: the next reply is saved behind it and never tried.
     assert_eq!(world.say("971500000101", "I need Ejari").await, "saved_only");
     assert_eq!(world.say("971500000102", HELLO).await, "saved_only");
-    world.change("UPDATE conversations SET memory = '{' WHERE id > 0").await;
+    world.change("UPDATE conversation SET memory = '{' WHERE id > 0").await;
     assert_eq!(world.say_nothing("971500000102", "I need Ejari").await, "failed", "a dead letter");
     assert!(watch.elapsed() < std::time::Duration::from_secs(15), "somebody waited for the whole of wait=20");
 }
@@ -201,6 +201,6 @@ async fn a_restart_forgets_nothing_of_a_conversation() {
     assert_eq!(world.say("971500000101", "Rashid Kareem").await, "sent");
     let heard = world.heard("971500000101", 2).await;
     assert_eq!(heard.iter().filter(|t| t.contains("Noura")).count(), 1, "{heard:?}");
-    assert_eq!(world.one("SELECT name FROM leads").await, "Rashid Kareem");
+    assert_eq!(world.one("SELECT name FROM lead").await, "Rashid Kareem");
     assert_eq!(world.one("SELECT external_id FROM channels ORDER BY id").await, PNID);
 }

@@ -42,7 +42,7 @@ async fn each_tenant_answers_with_its_own_name_and_token() {
     let per_tenant =
         "SELECT t.slug, COUNT(*) FROM contacts c JOIN tenants t ON t.id = c.tenant_id GROUP BY 1 ORDER BY 1";
     assert_eq!(world.rows(per_tenant).await, ["alain|1", "oasis|1"]);
-    let mixed = "SELECT COUNT(*) FROM messages m JOIN conversations v ON v.id = m.conversation_id WHERE m.tenant_id <> v.tenant_id";
+    let mixed = "SELECT COUNT(*) FROM message m JOIN conversation v ON v.id = m.conversation_id WHERE m.tenant_id <> v.tenant_id";
     assert_eq!(world.one(mixed).await, "0");
 }
 
@@ -59,7 +59,7 @@ async fn a_status_to_another_tenants_number_changes_nothing() {
             Status { provider_id: &sent.provider_id, kind, to: PHONE, dedupe_key, at, template: false, error: None };
         world.accept(&meta_b.statuses(&[status])).await;
     }
-    assert_eq!(world.one("SELECT status FROM messages WHERE direction = 'out'").await, "sent");
+    assert_eq!(world.one("SELECT status FROM message WHERE direction = 'out'").await, "sent");
     assert_eq!(world.one("SELECT COUNT(*) FROM receipts WHERE message_id IS NOT NULL").await, "0");
 }
 
@@ -104,6 +104,6 @@ async fn one_tenants_trouble_is_not_the_others() {
     world.sim.push_fault(expired);
     assert_eq!(world.say(PHONE, HELLO).await, "saved_only");
     assert_eq!(world.ask(&meta_b.lead(PHONE, "Lina").text(HELLO)).await["response_sent"], "sent");
-    let notices = "SELECT t.slug FROM notifications n JOIN tenants t ON t.id = n.tenant_id";
+    let notices = "SELECT t.slug FROM notification n JOIN tenants t ON t.id = n.tenant_id";
     assert_eq!(world.rows(notices).await, ["alain"]);
 }

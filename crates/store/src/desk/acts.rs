@@ -32,9 +32,9 @@ sql! {
         "INSERT INTO notes (id, tenant_id, conversation_id, author, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
     AUTHOR = "acts.author": "INSERT INTO authors (message_id, tenant_id, author) VALUES ($1, $2, $3) ON CONFLICT (message_id) DO NOTHING";
     NEWER = "acts.newer_inbound":
-        "SELECT id FROM messages WHERE conversation_id = $1 AND id > $2 AND direction = 'in' ORDER BY id DESC LIMIT 1";
+        "SELECT id FROM message WHERE conversation_id = $1 AND id > $2 AND direction = 'in' ORDER BY id DESC LIMIT 1";
     LAST_INBOUND = "acts.last_inbound":
-        "SELECT id FROM messages WHERE conversation_id = $1 AND direction = 'in' ORDER BY id DESC LIMIT 1";
+        "SELECT id FROM message WHERE conversation_id = $1 AND direction = 'in' ORDER BY id DESC LIMIT 1";
 }
 
 /// What to do.

@@ -18,7 +18,7 @@ use crate::sql::{Op, Row, Tx};
 
 sql! {
     FAILED = "batches.failed":
-        "SELECT m.id FROM messages m WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.id < $2
+        "SELECT m.id FROM message m WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.id < $2
            AND (CAST($3 AS {int}) = -1 OR m.error_code = $3 OR ($3 = 0 AND m.error_code IS NULL)) AND (CAST($4 AS {int}) = 0 OR m.conversation_id = $4)
            AND (CAST($5 AS {int}) = 0 OR m.channel_id = $5) ORDER BY m.id DESC LIMIT $6";
     LETTERS = "batches.letters":

@@ -18,8 +18,8 @@ sql! {
                 COALESCE(SUM(CASE WHEN direction = 'out' AND delivered_at IS NOT NULL THEN 1 ELSE 0 END), 0),
                 COALESCE(SUM(CASE WHEN direction = 'out' AND read_at IS NOT NULL THEN 1 ELSE 0 END), 0),
                 COALESCE(SUM(CASE WHEN direction = 'out' AND status IN ('failed', 'held') THEN 1 ELSE 0 END), 0)
-         FROM messages WHERE id >= $2 AND id < $3 AND tenant_id = $1";
-    BEGUN = "charts.begun": "SELECT COUNT(*) FROM conversations WHERE id >= $2 AND id < $3 AND tenant_id = $1";
+         FROM message WHERE id >= $2 AND id < $3 AND tenant_id = $1";
+    BEGUN = "charts.begun": "SELECT COUNT(*) FROM conversation WHERE id >= $2 AND id < $3 AND tenant_id = $1";
     ANSWERED = "charts.answered":
         "SELECT COUNT(*), COALESCE(SUM(completed_at - created_at), 0) FROM jobs
          WHERE id >= $2 AND id < $3 AND tenant_id = $1 AND state = 'done' AND completed_at IS NOT NULL";

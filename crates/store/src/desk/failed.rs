@@ -14,40 +14,40 @@ sql! {
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
                 (SELECT a.fault FROM attempts a WHERE a.message_id = m.id ORDER BY a.id DESC LIMIT 1), o.attempts, m.created_at,
                 o.last_attempt_at, m.possible_duplicate, v.last_inbound_at, c.opted_out_at, m.tenant_id
-         FROM messages m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
-              JOIN conversations v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
+         FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
+              JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
          WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.id < $2 ORDER BY m.id DESC LIMIT $3";
     LIST_CODE = "failed.list_code":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
                 (SELECT a.fault FROM attempts a WHERE a.message_id = m.id ORDER BY a.id DESC LIMIT 1), o.attempts, m.created_at,
                 o.last_attempt_at, m.possible_duplicate, v.last_inbound_at, c.opted_out_at, m.tenant_id
-         FROM messages m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
-              JOIN conversations v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
+         FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
+              JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
          WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.error_code = $2 AND m.id < $3
          ORDER BY m.id DESC LIMIT $4";
     LIST_NO_CODE = "failed.list_no_code":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
                 (SELECT a.fault FROM attempts a WHERE a.message_id = m.id ORDER BY a.id DESC LIMIT 1), o.attempts, m.created_at,
                 o.last_attempt_at, m.possible_duplicate, v.last_inbound_at, c.opted_out_at, m.tenant_id
-         FROM messages m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
-              JOIN conversations v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
+         FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
+              JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
          WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.error_code IS NULL AND m.id < $2
          ORDER BY m.id DESC LIMIT $3";
     ONE = "failed.one":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
                 (SELECT a.fault FROM attempts a WHERE a.message_id = m.id ORDER BY a.id DESC LIMIT 1), o.attempts, m.created_at,
                 o.last_attempt_at, m.possible_duplicate, v.last_inbound_at, c.opted_out_at, m.tenant_id
-         FROM messages m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
-              JOIN conversations v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
+         FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
+              JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
          WHERE m.id = $1";
     GROUPS = "failed.groups":
         "SELECT x.error_code, COUNT(*), MAX(x.id) FROM
-         (SELECT id, error_code FROM messages WHERE tenant_id = $1 AND direction = 'out' AND status IN ('failed', 'held')
+         (SELECT id, error_code FROM message WHERE tenant_id = $1 AND direction = 'out' AND status IN ('failed', 'held')
           ORDER BY id DESC LIMIT 10000) AS x
          GROUP BY x.error_code ORDER BY COUNT(*) DESC, MAX(x.id) DESC LIMIT 100";
-    NEWEST = "failed.newest": "SELECT error, created_at FROM messages WHERE id = $1";
+    NEWEST = "failed.newest": "SELECT error, created_at FROM message WHERE id = $1";
     COUNT = "failed.count":
-        "SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE tenant_id = $1 AND direction = 'out' AND status IN ('failed', 'held')
+        "SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE tenant_id = $1 AND direction = 'out' AND status IN ('failed', 'held')
          LIMIT 10001) AS x";
 }
 

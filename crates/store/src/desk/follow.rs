@@ -16,32 +16,35 @@ sql! {
     SET_SEEN = "follow.set_seen":
         "INSERT INTO follower (source, seen) VALUES ($1, $2) ON CONFLICT (source) DO UPDATE SET seen = excluded.seen";
     MESSAGES = "follow.messages":
-        "SELECT id, tenant_id, conversation_id, direction, sender, status FROM messages WHERE id > $1 ORDER BY id LIMIT $2";
+        "SELECT id, tenant_id, conversation_id, direction, sender, status FROM message WHERE id > $1 ORDER BY id LIMIT $2";
     ATTEMPTS = "follow.attempts":
-        "SELECT a.id, a.tenant_id, m.conversation_id, m.id, m.status FROM attempts a JOIN messages m ON m.id = a.message_id
+        "SELECT a.id, a.tenant_id, m.conversation_id, m.id, m.status FROM attempts a JOIN message m ON m.id = a.message_id
          WHERE a.id > $1 ORDER BY a.id LIMIT $2";
+    // All of the last moment, too: one webhook brings many with the same, and the place says no more than the moment.
     RECEIPTS = "follow.receipts":
-        "SELECT r.received_at, m.tenant_id, m.conversation_id, m.id, m.status FROM receipts r JOIN messages m ON m.id = r.message_id
-         WHERE r.received_at > $1 ORDER BY r.received_at LIMIT $2";
+        "SELECT r.received_at, m.tenant_id, m.conversation_id, m.id, m.status FROM receipts r JOIN message m ON m.id = r.message_id
+         WHERE r.received_at > $1 AND r.received_at <= (SELECT MAX(x.received_at) FROM
+               (SELECT received_at FROM receipts WHERE received_at > $1 AND message_id IS NOT NULL ORDER BY received_at LIMIT $2) AS x)
+         ORDER BY r.received_at";
     TRANSITIONS = "follow.transitions":
         "SELECT id, tenant_id, conversation_id FROM transitions WHERE id > $1 ORDER BY id LIMIT $2";
     NOTICES = "follow.notifications":
-        "SELECT id, tenant_id, kind FROM notifications WHERE id > $1 ORDER BY id LIMIT $2";
+        "SELECT id, tenant_id, kind FROM notification WHERE id > $1 ORDER BY id LIMIT $2";
     AUDIT = "follow.audit":
         "SELECT id, tenant_id, object_kind, object_id, action FROM audit WHERE id > $1 AND tenant_id IS NOT NULL ORDER BY id LIMIT $2";
     NEWEST = "follow.newest":
-        "SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM messages UNION ALL SELECT MAX(id) FROM attempts
-         UNION ALL SELECT MAX(id) FROM transitions UNION ALL SELECT MAX(id) FROM notifications UNION ALL SELECT MAX(id) FROM audit) AS x";
+        "SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM message UNION ALL SELECT MAX(id) FROM attempts
+         UNION ALL SELECT MAX(id) FROM transitions UNION ALL SELECT MAX(id) FROM notification UNION ALL SELECT MAX(id) FROM audit) AS x";
     WOKEN = "follow.woken":
         "SELECT conversation_id, tenant_id FROM desk WHERE status = 'snoozed' AND snoozed_until <= $1 LIMIT $2";
     SOURCE = "follow.source":
         "SELECT v.tenant_id, v.state, v.last_inbound_at, c.name, c.phone, c.username, l.name, l.email, l.service
-         FROM conversations v JOIN contacts c ON c.id = v.contact_id JOIN leads l ON l.id = v.lead_id WHERE v.id = $1";
-    LAST = "follow.last_message": "SELECT id FROM messages WHERE conversation_id = $1 ORDER BY id DESC LIMIT 1";
+         FROM conversation v JOIN contacts c ON c.id = v.contact_id JOIN lead l ON l.id = v.lead_id WHERE v.id = $1";
+    LAST = "follow.last_message": "SELECT id FROM message WHERE conversation_id = $1 ORDER BY id DESC LIMIT 1";
     LAST_OUT = "follow.last_out":
-        "SELECT id FROM messages WHERE conversation_id = $1 AND direction = 'out' AND sender IN ('AI', 'HUMAN') ORDER BY id DESC LIMIT 1";
+        "SELECT id FROM message WHERE conversation_id = $1 AND direction = 'out' AND sender IN ('AI', 'HUMAN') ORDER BY id DESC LIMIT 1";
     FIRST_IN = "follow.first_in":
-        "SELECT created_at FROM messages WHERE conversation_id = $1 AND id > $2 AND direction = 'in' ORDER BY id LIMIT 1";
+        "SELECT created_at FROM message WHERE conversation_id = $1 AND id > $2 AND direction = 'in' ORDER BY id LIMIT 1";
     DESK = "follow.desk": "SELECT status, snoozed_until, resolved_at, last_id, waiting_since, search, state, snoozed_at
          FROM desk WHERE conversation_id = $1";
     ADD = "follow.add_desk":

@@ -36,22 +36,22 @@ sql! {
          ORDER BY last_id DESC LIMIT $4";
     SEARCH_TEXT = "desk.search_text":
         "SELECT DISTINCT x.conversation_id, d.last_id FROM
-         (SELECT conversation_id, body FROM messages WHERE tenant_id = $1 ORDER BY id DESC LIMIT 20000) AS x
+         (SELECT conversation_id, body FROM message WHERE tenant_id = $1 ORDER BY id DESC LIMIT 20000) AS x
          JOIN desk d ON d.conversation_id = x.conversation_id
          WHERE LOWER(x.body) LIKE $2 AND d.last_id < $3 ORDER BY d.last_id DESC LIMIT $4";
     ONE = "desk.conversation":
         "SELECT v.id, v.tenant_id, v.channel_id, ch.kind, ch.external_id, v.contact_id, c.name, c.phone, c.opted_out_at, v.lead_id,
                 l.name, l.service, d.status, v.state, v.state_until, d.assignee_id, u.name, d.priority, d.labels, d.snoozed_until,
                 d.read_id, d.waiting_since, v.last_message_at, v.last_inbound_at, v.created_at, d.version, d.last_id
-         FROM desk d JOIN conversations v ON v.id = d.conversation_id JOIN channels ch ON ch.id = v.channel_id
-              JOIN contacts c ON c.id = v.contact_id JOIN leads l ON l.id = v.lead_id LEFT JOIN users u ON u.id = d.assignee_id
+         FROM desk d JOIN conversation v ON v.id = d.conversation_id JOIN channels ch ON ch.id = v.channel_id
+              JOIN contacts c ON c.id = v.contact_id JOIN lead l ON l.id = v.lead_id LEFT JOIN users u ON u.id = d.assignee_id
          WHERE d.conversation_id = $1";
     NEWEST = "desk.newest_message":
-        "SELECT id, direction, sender, kind, body, status, created_at FROM messages WHERE conversation_id = $1 ORDER BY id DESC LIMIT 1";
+        "SELECT id, direction, sender, kind, body, status, created_at FROM message WHERE conversation_id = $1 ORDER BY id DESC LIMIT 1";
     UNREAD = "desk.unread":
-        "SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE conversation_id = $1 AND id > $2 AND direction = 'in' LIMIT 100) AS x";
+        "SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE conversation_id = $1 AND id > $2 AND direction = 'in' LIMIT 100) AS x";
     FAILED = "desk.failed_of":
-        "SELECT COUNT(*) FROM (SELECT 1 FROM messages WHERE conversation_id = $1 AND direction = 'out'
+        "SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE conversation_id = $1 AND direction = 'out'
          AND status IN ('failed', 'held') LIMIT 100) AS x";
     COUNT_STATUS = "desk.count_status":
         "SELECT COUNT(*) FROM (SELECT 1 FROM desk WHERE tenant_id = $1 AND status = $2 LIMIT 10001) AS x";

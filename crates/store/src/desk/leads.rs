@@ -11,24 +11,24 @@ use crate::sql::{Op, Row, Tx};
 
 sql! {
     LIST = "leads.list":
-        "SELECT l.id, l.contact_id, (SELECT MAX(v.id) FROM conversations v WHERE v.lead_id = l.id), l.status, l.source, l.service,
+        "SELECT l.id, l.contact_id, (SELECT MAX(v.id) FROM conversation v WHERE v.lead_id = l.id), l.status, l.source, l.service,
                 l.name, c.name, l.nationality, l.email, COALESCE(l.phone, c.phone), l.call_time, c.opted_out_at, l.created_at,
                 l.updated_at, l.tenant_id
-         FROM leads l JOIN contacts c ON c.id = l.contact_id
+         FROM lead l JOIN contacts c ON c.id = l.contact_id
          WHERE l.tenant_id = $1 AND ($2 = '' OR l.status = $2) AND l.id < $3
            AND ($4 = '' OR LOWER(COALESCE(l.name, '') || ' ' || COALESCE(c.name, '') || ' ' || COALESCE(c.phone, '') || ' ' ||
                 COALESCE(l.email, '') || ' ' || COALESCE(l.service, '')) LIKE $4)
          ORDER BY l.id DESC LIMIT $5";
     ONE = "leads.one":
-        "SELECT l.id, l.contact_id, (SELECT MAX(v.id) FROM conversations v WHERE v.lead_id = l.id), l.status, l.source, l.service,
+        "SELECT l.id, l.contact_id, (SELECT MAX(v.id) FROM conversation v WHERE v.lead_id = l.id), l.status, l.source, l.service,
                 l.name, c.name, l.nationality, l.email, COALESCE(l.phone, c.phone), l.call_time, c.opted_out_at, l.created_at,
                 l.updated_at, l.tenant_id
-         FROM leads l JOIN contacts c ON c.id = l.contact_id WHERE l.id = $1";
-    OTHER_OPEN = "leads.other_open": "SELECT 1 FROM leads WHERE contact_id = $1 AND status = 'open' AND id <> $2";
+         FROM lead l JOIN contacts c ON c.id = l.contact_id WHERE l.id = $1";
+    OTHER_OPEN = "leads.other_open": "SELECT 1 FROM lead WHERE contact_id = $1 AND status = 'open' AND id <> $2";
     SET = "leads.set":
-        "UPDATE leads SET status = $2, service = $3, name = $4, nationality = $5, email = $6, call_time = $7, updated_at = $8 WHERE id = $1";
+        "UPDATE lead SET status = $2, service = $3, name = $4, nationality = $5, email = $6, call_time = $7, updated_at = $8 WHERE id = $1";
     OPT = "leads.opt": "UPDATE contacts SET opted_out_at = $2, updated_at = $3 WHERE id = $1";
-    TALKS = "leads.conversations": "SELECT id, state FROM conversations WHERE contact_id = $1 AND closed_at IS NULL AND lead_id = $2";
+    TALKS = "leads.conversations": "SELECT id, state FROM conversation WHERE contact_id = $1 AND closed_at IS NULL AND lead_id = $2";
 }
 
 fn row(r: &dyn Row) -> Result<(Lead, TenantId)> {

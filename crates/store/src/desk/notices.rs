@@ -9,23 +9,23 @@ use crate::sql::{Op, Row, Tx};
 
 sql! {
     UNREAD = "notices.unread":
-        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notifications
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notification
          WHERE tenant_id = $1 AND read_at IS NULL AND (snoozed_until IS NULL OR snoozed_until <= $2) AND id < $3 ORDER BY id DESC LIMIT $4";
     SNOOZED = "notices.snoozed":
-        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notifications
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notification
          WHERE tenant_id = $1 AND read_at IS NULL AND snoozed_until > $2 AND id < $3 ORDER BY id DESC LIMIT $4";
     ALL = "notices.all":
-        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notifications
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notification
          WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     ONE = "notices.one":
-        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notifications WHERE id = $1";
-    OF_MESSAGE = "notices.of_message": "SELECT conversation_id FROM messages WHERE id = $1";
-    SET = "notices.set": "UPDATE notifications SET read_at = $2, snoozed_until = $3 WHERE id = $1";
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notification WHERE id = $1";
+    OF_MESSAGE = "notices.of_message": "SELECT conversation_id FROM message WHERE id = $1";
+    SET = "notices.set": "UPDATE notification SET read_at = $2, snoozed_until = $3 WHERE id = $1";
     READ_ALL = "notices.read_all":
-        "UPDATE notifications SET read_at = $2 WHERE id IN (SELECT id FROM notifications WHERE tenant_id = $1 AND read_at IS NULL
+        "UPDATE notification SET read_at = $2 WHERE id IN (SELECT id FROM notification WHERE tenant_id = $1 AND read_at IS NULL
          AND (snoozed_until IS NULL OR snoozed_until <= $2) AND id <= $3 ORDER BY id LIMIT 10000)";
     COUNT = "notices.count":
-        "SELECT COUNT(*) FROM (SELECT 1 FROM notifications WHERE tenant_id = $1 AND read_at IS NULL
+        "SELECT COUNT(*) FROM (SELECT 1 FROM notification WHERE tenant_id = $1 AND read_at IS NULL
          AND (snoozed_until IS NULL OR snoozed_until <= $2) LIMIT 10001) AS x";
 }
 

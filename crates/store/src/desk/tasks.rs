@@ -11,31 +11,31 @@ sql! {
     OPEN = "tasks.open":
         "SELECT t.id, t.lead_id, l.name, t.conversation_id, t.task_type, t.title, t.description, t.status, t.priority,
                 t.assigned_to_type, t.assigned_to_id, t.source, t.due_at, t.created_at, t.updated_at, t.completed_at, t.tenant_id
-         FROM tasks t LEFT JOIN leads l ON l.id = t.lead_id
+         FROM task t LEFT JOIN lead l ON l.id = t.lead_id
          WHERE t.tenant_id = $1 AND t.status IN ('pending', 'in_progress') AND t.due_at IS NOT NULL AND t.due_at >= $2 AND t.due_at < $3
            AND (t.due_at > $4 OR (t.due_at = $4 AND t.id > $5)) ORDER BY t.due_at, t.id LIMIT $6";
     UNDATED = "tasks.undated":
         "SELECT t.id, t.lead_id, l.name, t.conversation_id, t.task_type, t.title, t.description, t.status, t.priority,
                 t.assigned_to_type, t.assigned_to_id, t.source, t.due_at, t.created_at, t.updated_at, t.completed_at, t.tenant_id
-         FROM tasks t LEFT JOIN leads l ON l.id = t.lead_id
+         FROM task t LEFT JOIN lead l ON l.id = t.lead_id
          WHERE t.tenant_id = $1 AND t.status IN ('pending', 'in_progress') AND t.due_at IS NULL AND t.id > $2 ORDER BY t.id LIMIT $3";
     ALL = "tasks.all":
         "SELECT t.id, t.lead_id, l.name, t.conversation_id, t.task_type, t.title, t.description, t.status, t.priority,
                 t.assigned_to_type, t.assigned_to_id, t.source, t.due_at, t.created_at, t.updated_at, t.completed_at, t.tenant_id
-         FROM tasks t LEFT JOIN leads l ON l.id = t.lead_id
+         FROM task t LEFT JOIN lead l ON l.id = t.lead_id
          WHERE t.tenant_id = $1 AND ($2 = '' OR t.status = $2) AND (CAST($3 AS {int}) = 0 OR t.lead_id = $3) AND t.id < $4 ORDER BY t.id DESC LIMIT $5";
     ONE = "tasks.one":
         "SELECT t.id, t.lead_id, l.name, t.conversation_id, t.task_type, t.title, t.description, t.status, t.priority,
                 t.assigned_to_type, t.assigned_to_id, t.source, t.due_at, t.created_at, t.updated_at, t.completed_at, t.tenant_id
-         FROM tasks t LEFT JOIN leads l ON l.id = t.lead_id WHERE t.id = $1";
-    LEAD = "tasks.lead": "SELECT tenant_id FROM leads WHERE id = $1";
-    TALK = "tasks.conversation": "SELECT tenant_id, lead_id FROM conversations WHERE id = $1";
+         FROM task t LEFT JOIN lead l ON l.id = t.lead_id WHERE t.id = $1";
+    LEAD = "tasks.lead": "SELECT tenant_id FROM lead WHERE id = $1";
+    TALK = "tasks.conversation": "SELECT tenant_id, lead_id FROM conversation WHERE id = $1";
     ADD = "tasks.add":
-        "INSERT INTO tasks (id, tenant_id, lead_id, conversation_id, task_type, title, description, status, priority, assigned_to_type,
+        "INSERT INTO task (id, tenant_id, lead_id, conversation_id, task_type, title, description, status, priority, assigned_to_type,
                             assigned_to_id, source, due_at, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, $13)";
     SET = "tasks.set":
-        "UPDATE tasks SET title = $2, description = $3, status = $4, priority = $5, assigned_to_type = $6, assigned_to_id = $7,
+        "UPDATE task SET title = $2, description = $3, status = $4, priority = $5, assigned_to_type = $6, assigned_to_id = $7,
                 due_at = $8, updated_at = $9, completed_at = $10 WHERE id = $1";
 }
 

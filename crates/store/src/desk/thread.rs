@@ -7,24 +7,24 @@ use crate::error::{Result, StoreError};
 use crate::sql::{Op, Row, Tx};
 
 sql! {
-    OWNER = "thread.owner": "SELECT tenant_id FROM conversations WHERE id = $1";
+    OWNER = "thread.owner": "SELECT tenant_id FROM conversation WHERE id = $1";
     OLDER = "thread.older":
         "SELECT m.id, m.conversation_id, m.direction, m.sender, a.author, m.kind, m.body, m.content, m.status, m.provider_id, m.quotes,
                 m.in_reply_to, m.error_code, m.error, m.possible_duplicate, o.attempts, o.due_at, m.created_at, m.sent_at,
                 m.delivered_at, m.read_at, m.request_id
-         FROM messages m LEFT JOIN outbox o ON o.message_id = m.id LEFT JOIN authors a ON a.message_id = m.id
+         FROM message m LEFT JOIN outbox o ON o.message_id = m.id LEFT JOIN authors a ON a.message_id = m.id
          WHERE m.conversation_id = $1 AND m.id < $2 ORDER BY m.id DESC LIMIT $3";
     NEWER = "thread.newer":
         "SELECT m.id, m.conversation_id, m.direction, m.sender, a.author, m.kind, m.body, m.content, m.status, m.provider_id, m.quotes,
                 m.in_reply_to, m.error_code, m.error, m.possible_duplicate, o.attempts, o.due_at, m.created_at, m.sent_at,
                 m.delivered_at, m.read_at, m.request_id
-         FROM messages m LEFT JOIN outbox o ON o.message_id = m.id LEFT JOIN authors a ON a.message_id = m.id
+         FROM message m LEFT JOIN outbox o ON o.message_id = m.id LEFT JOIN authors a ON a.message_id = m.id
          WHERE m.conversation_id = $1 AND m.id > $2 ORDER BY m.id LIMIT $3";
     ONE = "thread.message":
         "SELECT m.id, m.conversation_id, m.direction, m.sender, a.author, m.kind, m.body, m.content, m.status, m.provider_id, m.quotes,
                 m.in_reply_to, m.error_code, m.error, m.possible_duplicate, o.attempts, o.due_at, m.created_at, m.sent_at,
                 m.delivered_at, m.read_at, m.request_id, m.tenant_id, m.raw, m.channel_id
-         FROM messages m LEFT JOIN outbox o ON o.message_id = m.id LEFT JOIN authors a ON a.message_id = m.id WHERE m.id = $1";
+         FROM message m LEFT JOIN outbox o ON o.message_id = m.id LEFT JOIN authors a ON a.message_id = m.id WHERE m.id = $1";
     TRIES = "thread.tries": "SELECT id, outcome, fault, code, http, error, at FROM attempts WHERE message_id = $1 ORDER BY id LIMIT 200";
     RECEIPTS = "thread.receipts":
         "SELECT status, participant, error_code, error, COALESCE(provider_at, received_at), message_id FROM receipts

@@ -97,17 +97,17 @@ static LOCK_CONVERSATIONS: Sql = Sql {
                FROM unnest($3::int8[], $4::int8[], $5::text[], $6::text[], $7::int8[]) AS p (tenant, channel, kind, value, op)
                CROSS JOIN LATERAL (SELECT k.contact_id FROM contact_keys k
                    WHERE k.tenant_id = p.tenant AND k.kind = p.kind AND k.value = p.value LIMIT 1) AS k
-               CROSS JOIN LATERAL (SELECT v.id FROM conversations v
+               CROSS JOIN LATERAL (SELECT v.id FROM conversation v
                    WHERE v.channel_id = p.channel AND v.contact_id = k.contact_id AND v.closed_at IS NULL LIMIT 1) AS v
                UNION SELECT m.conversation_id, s.op
                FROM unnest($8::int8[], $9::text[], $10::int8[]) AS s (channel, id, op)
-               CROSS JOIN LATERAL (SELECT m.conversation_id FROM messages m
+               CROSS JOIN LATERAL (SELECT m.conversation_id FROM message m
                    WHERE m.channel_id = s.channel AND m.provider_id = s.id AND m.direction = 'out' LIMIT 1) AS m
                UNION SELECT o.conversation_id, d.op
                FROM unnest($11::text[], $12::int8[]) AS d (key, op)
                CROSS JOIN LATERAL (SELECT o.conversation_id FROM outbox o WHERE o.dedupe_key = d.key LIMIT 1) AS o),
            held AS MATERIALIZED (
-               SELECT v.id, v.last_message_at FROM conversations v WHERE v.id IN (SELECT id FROM wanted)
+               SELECT v.id, v.last_message_at FROM conversation v WHERE v.id IN (SELECT id FROM wanted)
                ORDER BY v.id FOR NO KEY UPDATE)
            SELECT w.op, h.id, h.last_message_at FROM held h JOIN wanted w ON w.id = h.id",
 };

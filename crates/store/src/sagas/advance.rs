@@ -38,13 +38,13 @@ sql! {
         "UPDATE saga_step SET state = $3, attempts = $4, undo_attempts = $5, doubtful = $6, started_at = $7 WHERE saga_id = $1 AND seq = $2";
     SET_STEP = "sagas.set_step":
         "UPDATE saga_step SET state = $3, error = $4, doubtful = $5, result = COALESCE($6, result), finished_at = COALESCE(finished_at, $7),
-                undone_at = $8 WHERE saga_id = $1 AND seq = $2";
+                undone_at = $8, attempts = $9, undo_attempts = $10 WHERE saga_id = $1 AND seq = $2";
     KEEP = "sagas.keep": "UPDATE saga SET lease_until = $3, updated_at = $4, state = $5 WHERE id = $1 AND fence = $2";
     LET_GO = "sagas.let_go":
         "UPDATE saga SET state = $3, due_at = $4, error = $5, lease_owner = NULL, lease_until = 0, updated_at = $6, finished_at = $7
          WHERE id = $1 AND fence = $2";
     CANCEL_TASK = "tasks.cancel":
-        "UPDATE tasks SET status = 'cancelled', updated_at = CASE WHEN updated_at < $2 THEN $2 ELSE updated_at + 1 END
+        "UPDATE task SET status = 'cancelled', updated_at = CASE WHEN updated_at < $2 THEN $2 ELSE updated_at + 1 END
          WHERE id = $1 AND status IN ('pending', 'in_progress')";
 }
 
@@ -123,6 +123,8 @@ pub enum Verdict {
     Done(Option<String>),
     /// Certain that it was not done; may pass later.
     Retry(String),
+    /// Not tried: it waits, and has used up no attempt.
+    Waits(String),
     /// Will never pass.
     Refused(String),
     /// Nobody knows.
@@ -269,7 +271,9 @@ impl Moving<'_> {
             line.step.doubtful,
             result,
             finished,
-            undone
+            undone,
+            line.step.attempt,
+            line.undo_attempts
         ];
         tx.execute(&SET_STEP, p)?;
         Ok(())
@@ -295,6 +299,14 @@ impl Moving<'_> {
                     self.count(n, true);
                 }
                 Ok(None)
+            }
+            Verdict::Waits(why) => {
+                let line = &mut self.lines[n];
+                let tried = if undo { &mut line.undo_attempts } else { &mut line.step.attempt };
+                *tried = tried.saturating_sub(1);
+                self.set(tx, n, waiting, Some(why), None)?;
+                self.why = Some(why.clone());
+                Ok(Some(again.unwrap_or(tx.now())))
             }
             Verdict::Retry(why) if again.is_some() => {
                 self.set(tx, n, waiting, Some(why), None)?;

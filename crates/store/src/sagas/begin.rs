@@ -10,7 +10,7 @@ use crate::work::{Snapshot, Turn};
 
 sql! {
     ADD_TASK = "tasks.add_for_action":
-        "INSERT INTO tasks (id, tenant_id, lead_id, conversation_id, task_type, title, description, status, priority, assigned_to_type,
+        "INSERT INTO task (id, tenant_id, lead_id, conversation_id, task_type, title, description, status, priority, assigned_to_type,
                             assigned_to_id, source, metadata, due_at, created_at, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, 'assistant', $11, $12, $13, $13)";
     ADD_SAGA = "sagas.add":

@@ -164,7 +164,7 @@ impl Life<'_> {
 
     /// The provider accepts a message; I5: what it gets was saved before.
     async fn take(&mut self, lease: &Lease, deliver: &Deliver) -> Result<String, TestCaseError> {
-        let row = format!("SELECT body FROM messages WHERE id = {} AND direction = 'out'", deliver.message);
+        let row = format!("SELECT body FROM message WHERE id = {} AND direction = 'out'", deliver.message);
         prop_assert_eq!(self.db.one(&row).await, deliver.content.text());
         let id = format!("out{}", self.taken.len());
         self.taken.push((lease.conversation, deliver.clone(), id.clone()));
@@ -248,7 +248,7 @@ impl Life<'_> {
         let Some(n) = pick(&self.ghosts, which) else { return Ok(()) };
         let ghost = self.ghosts[n].clone();
         let lease = &ghost.lease;
-        let row = format!("SELECT fence FROM conversations WHERE id = {}", lease.conversation);
+        let row = format!("SELECT fence FROM conversation WHERE id = {}", lease.conversation);
         if self.db.one(&row).await == lease.fence.to_string() {
             return Ok(());
         }
@@ -273,7 +273,7 @@ impl Life<'_> {
 
     /// I7, at every moment.
     async fn nothing_went_back(&mut self) -> Result<(), TestCaseError> {
-        for row in self.db.rows("SELECT id, status FROM messages WHERE direction = 'out'").await {
+        for row in self.db.rows("SELECT id, status FROM message WHERE direction = 'out'").await {
             let (id, now) = (MessageId(row[0].parse().unwrap()), rank(&row[1]));
             let before = self.seen.insert(id, now).unwrap_or(0);
             prop_assert!(now >= before, "{id} went from rank {before} back to {}", row[1]);
@@ -304,7 +304,7 @@ impl Life<'_> {
         let number = async |what: &str| db.count(what).await;
         let heard = i64::try_from(self.heard.len()).unwrap();
         // I2: each message once. I3: each with one terminal outcome, the dead with their letter.
-        prop_assert_eq!(number("messages WHERE direction = 'in'").await, heard);
+        prop_assert_eq!(number("message WHERE direction = 'in'").await, heard);
         prop_assert_eq!(number("jobs WHERE state IN ('done', 'dead')").await, heard);
         prop_assert_eq!(
             number("jobs j WHERE state = 'dead' AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.job_id = j.id AND d.status = 'pending')").await,
@@ -314,7 +314,7 @@ impl Life<'_> {
         prop_assert_eq!(number("jobs WHERE attempts > max_attempts OR attempts < 1").await, 0);
         prop_assert_eq!(number("outbox WHERE due_at IS NOT NULL").await, 0);
         prop_assert_eq!(number("outbox WHERE attempts > 6 OR resends > 1").await, 0);
-        prop_assert_eq!(number("messages WHERE status IN ('pending', 'sending', 'unknown')").await, 0);
+        prop_assert_eq!(number("message WHERE status IN ('pending', 'sending', 'unknown')").await, 0);
         // I4: taken once, or once more where that is on record and marked.
         let mut times = BTreeMap::new();
         for (_, deliver, _) in &self.taken {
@@ -322,7 +322,7 @@ impl Life<'_> {
         }
         for (message, taken) in times {
             let row = format!(
-                "SELECT o.resends, m.possible_duplicate FROM outbox o JOIN messages m ON m.id = o.message_id WHERE m.id = {message}"
+                "SELECT o.resends, m.possible_duplicate FROM outbox o JOIN message m ON m.id = o.message_id WHERE m.id = {message}"
             );
             let row = db.rows(&row).await.remove(0);
             prop_assert!(taken <= 1 + row[0].parse::<i64>().unwrap(), "{message} was taken {taken} times");

@@ -310,7 +310,7 @@ impl Db {
 
     /// The status of an outgoing message.
     pub async fn status_of(&self, message: MessageId) -> String {
-        self.one(&format!("SELECT status FROM messages WHERE id = {message}")).await
+        self.one(&format!("SELECT status FROM message WHERE id = {message}")).await
     }
 
     /// Seconds after [`START`] at which a message is due, or `-`.

@@ -37,7 +37,7 @@ async fn the_provider_stops_and_starts_its_channel(db: &Db) {
     let told = db.accept(&db.green, vec![news(true, "authorized")], 0).await;
     assert!(told.waiting, "its messages are due again");
     assert_eq!(db.claim_send().await.1.message, deliver.message);
-    assert_eq!(db.count("notifications WHERE kind = 'channel_paused'").await, 1);
+    assert_eq!(db.count("notification WHERE kind = 'channel_paused'").await, 1);
 }
 
 async fn a_channel_may_move_to_another_tenant(db: &Db) {

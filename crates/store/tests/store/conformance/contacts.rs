@@ -41,7 +41,7 @@ async fn a_contact_is_found_by_any_of_its_ids(db: &Db) {
     ];
     for (n, (why, who, contacts)) in steps.into_iter().enumerate() {
         db.event(from(&format!("w{n}"), who)).await;
-        let found = (db.count("contacts").await, db.count("leads").await, db.count("conversations").await);
+        let found = (db.count("contacts").await, db.count("lead").await, db.count("conversation").await);
         assert_eq!(found, (contacts, contacts, contacts), "{why}");
     }
 }
@@ -54,7 +54,7 @@ async fn the_strongest_id_wins_where_two_name_different_people(db: &Db) {
     db.event(from("w4", phone(PHONE))).await;
     let by = db.rows("SELECT COUNT(DISTINCT contact_id) FROM contact_keys").await;
     assert_eq!(by, [["1"]], "both ids name the one person now");
-    let counts = db.rows("SELECT COUNT(*) FROM messages GROUP BY conversation_id ORDER BY conversation_id").await;
+    let counts = db.rows("SELECT COUNT(*) FROM message GROUP BY conversation_id ORDER BY conversation_id").await;
     assert_eq!(counts, [["3"], ["1"]], "the fourth message came from the holder of the number");
 }
 
@@ -66,8 +66,8 @@ async fn two_messages_of_a_new_contact_at_once_make_one(db: &Db) {
         all.spawn(async move { store.write(op).await.unwrap() });
     }
     all.join_all().await;
-    let counted = (db.count("contacts").await, db.count("leads").await, db.count("conversations").await);
-    assert_eq!((counted, db.count("messages").await), ((1, 1, 1), 20));
+    let counted = (db.count("contacts").await, db.count("lead").await, db.count("conversation").await);
+    assert_eq!((counted, db.count("message").await), ((1, 1, 1), 20));
 }
 
 async fn changed_ids_are_linked_to_the_same_person(db: &Db) {
@@ -78,7 +78,7 @@ async fn changed_ids_are_linked_to_the_same_person(db: &Db) {
     for (n, who) in [bsuid("AE.2"), phone("971500000777"), bsuid("AE.1"), phone(PHONE)].into_iter().enumerate() {
         db.event(from(&format!("later{n}"), who)).await;
     }
-    assert_eq!((db.count("contacts").await, db.count("conversations").await), (1, 1));
+    assert_eq!((db.count("contacts").await, db.count("conversation").await), (1, 1));
     assert_eq!(db.count("jobs").await, 5, "a change of ids is not answered");
 }
 

@@ -24,7 +24,7 @@ for_each_database! {
 
 async fn state(db: &Db) -> Vec<String> {
     let start = db.now().micros();
-    db.rows(&format!("SELECT state, (state_until - {start}) / 1000000 FROM conversations")).await.remove(0)
+    db.rows(&format!("SELECT state, (state_until - {start}) / 1000000 FROM conversation")).await.remove(0)
 }
 
 /// S1.4, S3.10: staff answered from their phone, so the assistant's own reply is held and a person can send it.
@@ -36,7 +36,7 @@ async fn an_echo_pauses_and_holds_what_was_not_sent(db: &Db) {
     assert_eq!(state(db).await, ["paused", "7200"]);
     assert_eq!((db.status_of(deliver.message).await, db.due_of(deliver.message).await), ("held".into(), "-".into()));
     assert_eq!(db.rows("SELECT from_state, to_state, actor FROM transitions").await, [["active", "paused", "phone"]]);
-    assert_eq!(db.one("SELECT body FROM messages WHERE sender = 'HUMAN'").await, "This is Mona");
+    assert_eq!(db.one("SELECT body FROM message WHERE sender = 'HUMAN'").await, "This is Mona");
     db.pass(3600);
     db.idle().await;
     assert_eq!(db.event(echo("e1", PHONE, "This is Mona")).await.duplicates, 1);
@@ -52,7 +52,7 @@ async fn an_echo_of_our_own_message_is_ignored(db: &Db) {
     let heard = db.event(echo("wamid.ours", PHONE, "hi")).await;
     assert_eq!((heard.recorded, heard.duplicates), (0, 1));
     assert_eq!(state(db).await, ["active", "-"]);
-    assert_eq!(db.count("messages WHERE direction = 'out'").await, 1);
+    assert_eq!(db.count("message WHERE direction = 'out'").await, 1);
 }
 
 /// The echo of our own message may come before the answer to our request: while that very text is under way to that very chat, it is
@@ -63,7 +63,7 @@ async fn an_echo_that_overtakes_our_own_answer_is_ours(db: &Db) {
     assert_eq!(state(db).await, ["active", "-"]);
     let recorded = db.record(&lease, &deliver, accepted("wamid.ours")).await;
     assert_eq!(recorded.status, MessageStatus::Sent);
-    assert_eq!(db.count("messages WHERE direction = 'out'").await, 1);
+    assert_eq!(db.count("message WHERE direction = 'out'").await, 1);
 }
 
 async fn a_reaction_by_staff_pauses_nothing(db: &Db) {
@@ -87,7 +87,7 @@ async fn a_handover_pauses_until_it_comes_back(db: &Db) {
 async fn a_person_moves_a_conversation_and_illegal_moves_are_refused(db: &Db) {
     use ConversationState::{Active, Closed, HandedOver, OptedOut, Paused};
     db.message("w1", PHONE, "hello").await;
-    let conversation: ConversationId = db.one("SELECT id FROM conversations").await.parse().unwrap();
+    let conversation: ConversationId = db.one("SELECT id FROM conversation").await.parse().unwrap();
     let until = Some(db.now().plus(Duration::from_secs(60)));
     let set = |to, until| {
         let (reason, actor) = ("asked".to_owned(), "mona".to_owned());

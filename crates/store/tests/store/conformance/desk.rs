@@ -30,6 +30,7 @@ for_each_database!(
     leads_and_tasks_change_only_as_they_were_seen,
     notifications_are_read_and_snoozed,
     charts_keep_hours_that_are_over,
+    receipts_of_one_moment_are_all_followed,
 );
 
 fn by() -> By {
@@ -47,6 +48,21 @@ pub async fn follow(db: &Db) -> Vec<String> {
     let conversations = found.conversations.iter().copied().collect();
     db.store.write(Keep { conversations, seen: Some(found.seen) }).await.unwrap();
     found.news.into_iter().map(|n| n.name).collect()
+}
+
+/// A place among receipts is a moment: where a look ends at its bound in the midst of one, the rest must not be passed over.
+async fn receipts_of_one_moment_are_all_followed(db: &Db) {
+    answered(db, "m1", PHONE).await;
+    follow(db).await;
+    db.pass(1);
+    for receipt in [Receipt::Sent, Receipt::Delivered, Receipt::Read] {
+        db.event(status("out-m1", receipt)).await;
+    }
+    let seen: Seen = db.store.read(WhereAmI).await.unwrap();
+    let found = db.store.read(Look { seen, overlap: Duration::ZERO, limit: 2 }).await.unwrap();
+    assert_eq!(found.news.len(), 3, "{:?}", found.news);
+    let rest = db.store.read(Look { seen: found.seen, overlap: Duration::ZERO, limit: 2 }).await.unwrap();
+    assert_eq!(rest.news.len(), 0, "{:?}", rest.news);
 }
 
 fn listing(db: &Db) -> List {

@@ -27,7 +27,7 @@ for_each_database! {
 }
 
 const TABLES: [&str; 9] =
-    ["messages", "contacts", "contact_keys", "leads", "conversations", "jobs", "inbox", "receipts", "events"];
+    ["message", "contacts", "contact_keys", "lead", "conversation", "jobs", "inbox", "receipts", "events"];
 
 async fn counts(db: &Db) -> Vec<i64> {
     let mut out = Vec::new();
@@ -47,10 +47,10 @@ async fn one_message_makes_one_row_of_everything(db: &Db) {
     let (id, now) = (stored.message.to_string(), db.now().micros().to_string());
     assert_eq!(job, [[id.clone(), id, "queued".into(), "0".into(), "4".into(), now]]);
     assert_eq!(
-        db.one("SELECT direction || sender || kind || body || status FROM messages").await,
+        db.one("SELECT direction || sender || kind || body || status FROM message").await,
         "inUSERtexthelloreceived"
     );
-    assert_eq!(db.one("SELECT source FROM leads").await, "whatsapp:meta");
+    assert_eq!(db.one("SELECT source FROM lead").await, "whatsapp:meta");
 }
 
 /// S1.5: all of a body or nothing of it, wherever it breaks.
@@ -106,7 +106,7 @@ async fn thirty_copies_at_once_make_one_message(db: &Db) {
     let answers = all.join_all().await;
     assert_eq!(answers.iter().map(|a| a.messages.len()).sum::<usize>(), 1);
     assert_eq!(answers.iter().map(|a| a.duplicates).sum::<u32>(), 29);
-    assert_eq!((db.count("messages").await, db.count("jobs").await, db.count("contacts").await), (1, 1, 1));
+    assert_eq!((db.count("message").await, db.count("jobs").await, db.count("contacts").await), (1, 1, 1));
 }
 
 /// S1.6: the key is (channel, provider message id).
@@ -114,7 +114,7 @@ async fn the_same_id_on_another_number_is_another_message(db: &Db) {
     db.accept(&db.meta, vec![message("A1", "971500000001", "hello")], 0).await;
     let other = db.accept(&db.green, vec![message("A1", "971500000001", "hello")], 0).await;
     assert_eq!(other.messages.len(), 1);
-    let counted = (db.count("contacts").await, db.count("leads").await, db.count("conversations").await);
+    let counted = (db.count("contacts").await, db.count("lead").await, db.count("conversation").await);
     assert_eq!(counted, (1, 1, 2), "one person, who has a conversation on each number");
 }
 
@@ -136,10 +136,10 @@ async fn only_a_customers_message_makes_a_job(db: &Db) {
     for (name, event) in table {
         let first = db.event(event.clone()).await;
         assert_eq!((first.recorded, first.duplicates), (1, 0), "{name}");
-        let kept = db.count("receipts").await + db.count("events").await + db.count("messages").await;
+        let kept = db.count("receipts").await + db.count("events").await + db.count("message").await;
         let again = db.event(event).await;
         assert_eq!((again.recorded, again.duplicates), (0, 1), "{name}, again");
-        let still = db.count("receipts").await + db.count("events").await + db.count("messages").await;
+        let still = db.count("receipts").await + db.count("events").await + db.count("message").await;
         assert_eq!(kept, still, "{name}, again");
     }
     assert_eq!(db.count("jobs").await, 0);
@@ -155,7 +155,7 @@ async fn what_asks_for_no_answer_makes_no_job(db: &Db) {
         let accepted = db.accept(&db.meta, vec![event], 5).await;
         assert!(!accepted.messages[0].job && accepted.leased.is_empty() && !accepted.waiting, "{accepted:?}");
     }
-    assert_eq!((db.count("messages").await, db.count("jobs").await), (3, 0));
+    assert_eq!((db.count("message").await, db.count("jobs").await), (3, 0));
     db.idle().await;
 }
 
@@ -251,7 +251,7 @@ async fn odd_texts_and_long_ids_are_kept_whole(db: &Db) {
         (0, db.rows("SELECT dedupe_key FROM outbox").await)
     };
     assert!(deliver[0][0].chars().count() <= types::DEDUPE_KEY_MAX);
-    assert_eq!(db.one("SELECT body FROM messages WHERE direction = 'out'").await, kept("answer\0with nul"));
+    assert_eq!(db.one("SELECT body FROM message WHERE direction = 'out'").await, kept("answer\0with nul"));
 }
 
 /// S1.5: an element for no number of ours is kept as unrouted, once.
@@ -262,7 +262,7 @@ async fn what_is_not_ours_is_kept(db: &Db) {
     let again = db.store.write(op).await.unwrap();
     assert_eq!((first.unrouted, first.recorded, again.unrouted, again.duplicates), (1, 1, 1, 1));
     assert_eq!(db.rows("SELECT kind, why FROM events").await, [["unrouted", "no number of ours"]]);
-    assert_eq!(db.count("messages").await, 0);
+    assert_eq!(db.count("message").await, 0);
 }
 
 /// S1.5: bytes that cannot be read are kept; what is no text is kept in hex.

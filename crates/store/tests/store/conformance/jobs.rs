@@ -49,11 +49,11 @@ async fn a_finished_turn_saves_reply_state_and_fields_together(db: &Db) {
     assert_eq!(sent.dedupe_key.0, format!("{}:w1:part0", claimed.lease.conversation));
     assert_eq!(job(db).await, ["done", "1", "replied", "-"]);
     assert_eq!(db.one("SELECT completed_at FROM jobs").await, db.now().micros().to_string());
-    let lead = db.rows("SELECT service, name, nationality, email, phone, call_time FROM leads").await;
+    let lead = db.rows("SELECT service, name, nationality, email, phone, call_time FROM lead").await;
     assert_eq!(lead, [["licence", "Mona", "EG", "m@x", PHONE, "9"]], "what is not said again is kept");
-    assert_eq!(db.rows("SELECT state, memory FROM conversations").await, [["handed_over", "{\"asked\":1}"]]);
-    assert_eq!(db.rows("SELECT kind, title FROM notifications").await, [["needs_person", "Call Mona"]]);
-    assert_eq!(db.one("SELECT sender || status FROM messages WHERE direction = 'out'").await, "AIsending");
+    assert_eq!(db.rows("SELECT state, memory FROM conversation").await, [["handed_over", "{\"asked\":1}"]]);
+    assert_eq!(db.rows("SELECT kind, title FROM notification").await, [["needs_person", "Call Mona"]]);
+    assert_eq!(db.one("SELECT sender || status FROM message WHERE direction = 'out'").await, "AIsending");
 }
 
 /// S4.1: the reply, the state and the job's end are one transaction.
@@ -69,9 +69,9 @@ async fn a_failure_while_finishing_leaves_the_turn_to_be_worked_again(db: &Db) {
     while let Err(e) = db.store.write(Broken { op: op.clone(), after }).await {
         assert_eq!(e.to_string(), "as told");
         assert_eq!(job(db).await, ["running", "1", "-", "-"], "after {after} statements");
-        let left = (db.count("outbox").await, db.count("notifications").await, db.count("transitions").await);
+        let left = (db.count("outbox").await, db.count("notification").await, db.count("transitions").await);
         assert_eq!(left, (0, 0, 0), "after {after} statements");
-        assert_eq!(db.rows("SELECT state, memory FROM conversations").await, [["active", "-"]]);
+        assert_eq!(db.rows("SELECT state, memory FROM conversation").await, [["active", "-"]]);
         after += 1;
     }
     assert!(after > 12, "{after}");
@@ -143,7 +143,7 @@ async fn transient_failures_are_retried_after_1_5_and_15_seconds(db: &Db) {
     assert_eq!(job(db).await, ["dead", "4", "-", "the model is away"]);
     let letter = db.rows("SELECT status, attempts, fault, payload <> '' FROM dead_letters").await;
     assert_eq!(letter, [["pending", "4", "transient", "1"]]);
-    assert_eq!(db.rows("SELECT kind FROM notifications").await, [["dead_letter"]]);
+    assert_eq!(db.rows("SELECT kind FROM notification").await, [["dead_letter"]]);
 }
 
 async fn jitter_is_added_to_the_pause(db: &Db) {

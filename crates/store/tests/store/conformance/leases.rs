@@ -119,13 +119,13 @@ async fn every_write_of_a_lost_holder_is_refused(db: &Db) {
 async fn snapshot(db: &Db) -> Vec<Vec<Vec<String>>> {
     let mut all = Vec::new();
     for (table, key) in [
-        ("conversations", "id"),
-        ("messages", "id"),
+        ("conversation", "id"),
+        ("message", "id"),
         ("outbox", "message_id"),
         ("jobs", "id"),
         ("attempts", "id"),
         ("dead_letters", "id"),
-        ("notifications", "id"),
+        ("notification", "id"),
     ] {
         all.push(db.rows(&format!("SELECT * FROM {table} ORDER BY {key}")).await);
     }
@@ -194,7 +194,7 @@ async fn leases_are_freed_for_all_or_for_one(db: &Db) {
 async fn one_conversation_can_be_asked_for(db: &Db) {
     db.message("w1", PHONE, "hello").await;
     db.message("w2", "971500000002", "hello").await;
-    let wanted: types::ConversationId = db.one("SELECT MAX(id) FROM conversations").await.parse().unwrap();
+    let wanted: types::ConversationId = db.one("SELECT MAX(id) FROM conversation").await.parse().unwrap();
     let ask = |only| Claim { owner: "cli".into(), limit: 9, only: Some(only), policy: Arc::clone(&db.policy) };
     let got = db.store.write(ask(wanted)).await.unwrap();
     assert_eq!(got.iter().map(|c| c.lease.conversation).collect::<Vec<_>>(), [wanted]);

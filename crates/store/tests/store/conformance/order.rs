@@ -41,7 +41,7 @@ async fn messages_are_worked_in_the_order_they_came(db: &Db) {
         }
     }
     assert_eq!(said, ["to w1", "to w2", "to w3", "to w4"]);
-    assert_eq!(db.one("SELECT MAX(fence) FROM conversations").await, "1", "all of it under one lease");
+    assert_eq!(db.one("SELECT MAX(fence) FROM conversation").await, "1", "all of it under one lease");
 }
 
 async fn a_later_message_waits_behind_the_retry_of_an_earlier(db: &Db) {
@@ -85,7 +85,7 @@ async fn a_later_reply_waits_behind_an_earlier_that_is_retried(db: &Db) {
 
 async fn db_snapshot(db: &Db) -> store::Snapshot {
     // The same rows as any claim of this conversation gives.
-    let row = db.rows("SELECT tenant_id, channel_id, id, contact_id, lead_id FROM conversations").await.remove(0);
+    let row = db.rows("SELECT tenant_id, channel_id, id, contact_id, lead_id FROM conversation").await.remove(0);
     let n = |i: usize| row[i].parse::<i64>().unwrap();
     store::Snapshot {
         tenant: types::TenantId(n(0)),

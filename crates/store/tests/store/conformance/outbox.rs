@@ -45,7 +45,7 @@ async fn a_message_of_a_person_is_saved_and_due(db: &Db) {
     assert_eq!((deliver.message, deliver.in_reply_to), (message, None));
     assert_eq!(deliver.dedupe_key.0, format!("{id}:api:k1"));
     db.record(&lease, &deliver, accepted("o1")).await;
-    assert_eq!(db.rows("SELECT sender, status FROM messages").await, [["HUMAN", "sent"]]);
+    assert_eq!(db.rows("SELECT sender, status FROM message").await, [["HUMAN", "sent"]]);
     let e = db.store.write(send(ConversationId(4), "k", "x")).await.unwrap_err();
     assert!(matches!(e, StoreError::NotFound { .. }), "{e}");
 }
@@ -82,7 +82,7 @@ async fn a_first_message_to_a_number_opens_its_conversation(db: &Db) {
     assert_eq!(conversation(db).await, id, "and finds it the next time");
     db.message("w1", PHONE, "hello").await;
     assert_eq!(db.claim().await.lease.conversation, id, "the person's answer lands in it");
-    assert_eq!(db.rows("SELECT phone FROM leads").await, [[PHONE]]);
+    assert_eq!(db.rows("SELECT phone FROM lead").await, [[PHONE]]);
 }
 
 /// S4.5: waiting is not failing.
@@ -102,7 +102,7 @@ async fn the_key_is_unique_in_the_database_itself(db: &Db) {
     let (lease, deliver) = db.sending("w1", PHONE, "hi").await;
     db.record(&lease, &deliver, accepted("o1")).await;
     let copy = format!(
-        "INSERT INTO outbox SELECT (SELECT MIN(id) FROM messages), tenant_id, channel_id, conversation_id, dedupe_key, due_at,
+        "INSERT INTO outbox SELECT (SELECT MIN(id) FROM message), tenant_id, channel_id, conversation_id, dedupe_key, due_at,
                 attempts, resends, last_attempt_at, created_at FROM outbox WHERE message_id = {}",
         deliver.message
     );

@@ -71,11 +71,11 @@ async fn every_outcome_has_its_status_attempt_and_next_time(db: &Db) {
         let row = last_attempt(db).await;
         assert_eq!((&row[..5], row[5].as_str()), (&attempt.map(str::to_owned)[..], "hi there"), "{name}");
         if name == "accepted" {
-            let row = format!("SELECT provider_id, sent_at, error FROM messages WHERE id = {}", deliver.message);
+            let row = format!("SELECT provider_id, sent_at, error FROM message WHERE id = {}", deliver.message);
             assert_eq!(db.rows(&row).await, [["o1".to_owned(), db.now().micros().to_string(), "-".to_owned()]]);
         }
     }
-    let kinds = db.rows("SELECT kind FROM notifications").await;
+    let kinds = db.rows("SELECT kind FROM notification").await;
     assert_eq!(kinds, [["send_failed"]], "a person hears of what failed, not of what is tried again");
 }
 
@@ -92,7 +92,7 @@ async fn retries_come_after_1_5_15_and_60_minutes_and_then_it_has_failed(db: &Db
     assert_eq!(deliver.attempts, 4);
     let recorded = db.record(&lease, &deliver, retry(Fault::Transient)).await;
     assert_eq!((recorded.status, recorded.after.next), (MessageStatus::Failed, Next::Wait(None)));
-    assert_eq!((db.count("attempts").await, db.count("notifications").await), (5, 1));
+    assert_eq!((db.count("attempts").await, db.count("notification").await), (5, 1));
 }
 
 /// S4.3: 429 honours `Retry-After`; it is still an attempt.
@@ -141,7 +141,7 @@ async fn a_wrong_token_stops_the_channel_without_using_attempts_up(db: &Db) {
     assert_eq!(attempts_of(db, deliver.message).await, "0");
     assert_eq!(channel(db).await.state, ChannelState::Paused);
     assert_eq!(channel(db).await.reason.as_deref(), Some("the provider said so"));
-    assert_eq!(db.rows("SELECT kind FROM notifications").await, [["channel_paused"]]);
+    assert_eq!(db.rows("SELECT kind FROM notification").await, [["channel_paused"]]);
     db.pass(1_000_000);
     db.idle().await;
     for round in 0..7 {

@@ -74,7 +74,7 @@ async fn a_failure_that_overtakes_our_own_answer_keeps_its_reason(db: &Db) {
             .await;
         let recorded = db.record(&lease, &deliver, accepted(&id)).await;
         assert_eq!(recorded.status, MessageStatus::Failed);
-        let row = format!("SELECT status, error_code, error FROM messages WHERE id = {}", deliver.message);
+        let row = format!("SELECT status, error_code, error FROM message WHERE id = {}", deliver.message);
         assert_eq!(db.rows(&row).await, [["failed", "131026", "Undeliverable"]], "with our key: {with_key}");
     }
 }
@@ -111,13 +111,13 @@ async fn times_are_kept_for_each_tick(db: &Db) {
     }
     let base = crate::support::START.micros();
     let row = format!(
-        "SELECT (sent_at - {base}) / 1000000, (delivered_at - {base}) / 1000000, (read_at - {base}) / 1000000 FROM messages WHERE id = {id}"
+        "SELECT (sent_at - {base}) / 1000000, (delivered_at - {base}) / 1000000, (read_at - {base}) / 1000000 FROM message WHERE id = {id}"
     );
     assert_eq!(db.rows(&row).await, [["0", "10", "20"]]);
     let (lease, deliver) = db.sending("w2", PHONE, "hi").await;
     db.event(keyed("o2", Receipt::Failed, &deliver.dedupe_key)).await;
     db.record(&lease, &deliver, crate::fixtures::rejected()).await;
-    let row = format!("SELECT sent_at, delivered_at FROM messages WHERE id = {}", deliver.message);
+    let row = format!("SELECT sent_at, delivered_at FROM message WHERE id = {}", deliver.message);
     assert_eq!(db.rows(&row).await, [["-", "-"]], "what failed was not sent");
 }
 

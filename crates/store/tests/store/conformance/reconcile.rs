@@ -43,7 +43,7 @@ async fn end_of_window(db: &Db) -> (Lease, Deliver) {
 
 async fn flags(db: &Db, deliver: &Deliver) -> Vec<String> {
     let id = deliver.message;
-    let row = "SELECT m.status, m.possible_duplicate, o.resends, o.due_at IS NULL FROM messages m JOIN outbox o ON o.message_id = m.id";
+    let row = "SELECT m.status, m.possible_duplicate, o.resends, o.due_at IS NULL FROM message m JOIN outbox o ON o.message_id = m.id";
     db.rows(&format!("{row} WHERE m.id = {id}")).await.remove(0)
 }
 
@@ -108,7 +108,7 @@ async fn with_no_trace_it_is_sent_once_more_and_marked(db: &Db) {
     let (lease, deliver) = end_of_window(db).await;
     db.store.write(op(&db.policy, &lease, &deliver, Trace::Absent)).await.unwrap();
     assert_eq!(flags(db, &first).await, ["held", "1", "1", "1"], "not a third time");
-    assert_eq!(db.rows("SELECT kind FROM notifications").await, [["send_held"]]);
+    assert_eq!(db.rows("SELECT kind FROM notification").await, [["send_held"]]);
     db.pass(100_000);
     db.idle().await;
 }
@@ -195,7 +195,7 @@ async fn two_identical_texts_are_settled_one_by_one(db: &Db) {
     db.record(&lease, &second, unknown()).await;
     db.accept(&db.green, vec![own_send("x2", PHONE, "hi")], 0).await;
     assert_eq!(db.status_of(second.message).await, "sent");
-    let ids = db.rows("SELECT provider_id FROM messages WHERE direction = 'out' ORDER BY id").await;
+    let ids = db.rows("SELECT provider_id FROM message WHERE direction = 'out' ORDER BY id").await;
     assert_eq!(ids, [["x1"], ["x2"]]);
 }
 

@@ -32,7 +32,7 @@ async fn what_is_old_enough_is_forgotten(db: &Db) {
     db.pass(1);
     let gone = sweep(db, db.now(), 100).await;
     assert_eq!(gone, Swept { ids: 2, receipts: 1, events: 1, jobs: 1, ..Swept::default() });
-    assert_eq!((db.count("messages").await, db.count("jobs").await), (3, 1), "messages and open jobs stay");
+    assert_eq!((db.count("message").await, db.count("jobs").await), (3, 1), "messages and open jobs stay");
     let again = db.event(message("w1", PHONE, "hello")).await;
     assert_eq!(again.messages.len(), 1, "a forgotten id is new again: why it is never under 8 days");
 }
@@ -44,7 +44,7 @@ async fn ended_pauses_end_on_the_record(db: &Db) {
     assert_eq!(sweep(db, Timestamp::ZERO, 100).await.pauses, 0);
     db.pass(1);
     assert_eq!(sweep(db, Timestamp::ZERO, 100).await.pauses, 1);
-    assert_eq!(db.rows("SELECT state, state_until FROM conversations").await, [["active", "-"]]);
+    assert_eq!(db.rows("SELECT state, state_until FROM conversation").await, [["active", "-"]]);
     let record = db.rows("SELECT from_state, to_state FROM transitions ORDER BY id").await;
     assert_eq!(record, [["active", "paused"], ["paused", "active"]]);
 }
@@ -55,7 +55,7 @@ async fn expired_leases_are_freed(db: &Db) {
     assert_eq!(sweep(db, Timestamp::ZERO, 100).await.leases, 0);
     db.pass(120);
     assert_eq!(sweep(db, Timestamp::ZERO, 100).await.leases, 1);
-    assert_eq!(db.rows("SELECT lease_owner, lease_until FROM conversations").await, [["-", "0"]]);
+    assert_eq!(db.rows("SELECT lease_owner, lease_until FROM conversation").await, [["-", "0"]]);
     db.claim().await;
 }
 
@@ -65,13 +65,13 @@ async fn stuck_conversations_are_made_due(db: &Db) {
     let (lease, deliver) = db.reply("hi").await;
     db.record(&lease, &deliver, retry(Fault::Transient)).await;
     db.message("w2", "971500000002", "hello").await;
-    db.set("UPDATE conversations SET next_due = NULL").await;
+    db.set("UPDATE conversation SET next_due = NULL").await;
     db.idle().await;
     assert_eq!(sweep(db, Timestamp::ZERO, 100).await.stuck, 1, "the turn; the send is for later");
     db.claim().await;
     db.pass(60);
     assert_eq!(sweep(db, Timestamp::ZERO, 100).await.stuck, 1, "now the send");
-    db.set("UPDATE conversations SET next_due = NULL").await;
+    db.set("UPDATE conversation SET next_due = NULL").await;
     db.set("UPDATE jobs SET state = 'done'").await;
     db.set("UPDATE channels SET state = 'paused'").await;
     assert_eq!(sweep(db, Timestamp::ZERO, 100).await.stuck, 0);

@@ -45,7 +45,7 @@ fn what_comes_to_two_nodes_at_once_is_one() {
         }
         let count = |what: &str| database.sql(&format!("SELECT COUNT(*) FROM {what}")).unwrap();
         assert_eq!(
-            [count("messages"), count("contacts"), count("leads"), count("conversations")],
+            [count("message"), count("contacts"), count("lead"), count("conversation")],
             ["120", "80", "80", "80"]
         );
         a.close().await;
@@ -69,7 +69,7 @@ fn a_conversation_has_one_holder() {
         }
         let wrong = database
             .sql(
-                "SELECT COUNT(*) FROM messages x JOIN messages y ON x.conversation_id = y.conversation_id
+                "SELECT COUNT(*) FROM message x JOIN message y ON x.conversation_id = y.conversation_id
             AND x.id < y.id AND SUBSTR(x.provider_id, 2)::int > SUBSTR(y.provider_id, 2)::int",
             )
             .unwrap();
@@ -105,12 +105,12 @@ fn a_sleeper_writes_nothing() {
             taken = b.write(claim("b", &brief)).await.unwrap();
         }
         assert_eq!(taken[0].lease.fence, sleeper.lease.fence + 1);
-        let before = database.sql("SELECT * FROM conversations").unwrap();
+        let before = database.sql("SELECT * FROM conversation").unwrap();
         let back = store::leases::GiveBack { lease: sleeper.lease.clone(), at: None };
         assert!(matches!(a.write(back).await, Err(StoreError::LeaseLost(_))));
         let renew = Renew { leases: vec![sleeper.lease.clone()], policy: brief };
         assert_eq!(a.write(renew).await.unwrap(), [sleeper.lease.conversation]);
-        assert_eq!(database.sql("SELECT * FROM conversations").unwrap(), before);
+        assert_eq!(database.sql("SELECT * FROM conversation").unwrap(), before);
         a.close().await;
         b.close().await;
     });
@@ -148,7 +148,7 @@ fn a_crowd_on_few_conversations_gets_through() {
             assert_eq!(task.await.unwrap().unwrap(), 3);
         }
         let counts =
-            database.sql("SELECT (SELECT COUNT(*) FROM messages), (SELECT COUNT(*) FROM conversations)").unwrap();
+            database.sql("SELECT (SELECT COUNT(*) FROM message), (SELECT COUNT(*) FROM conversation)").unwrap();
         assert_eq!(counts, "1200|7");
         a.close().await;
         b.close().await;

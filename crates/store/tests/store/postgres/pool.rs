@@ -54,7 +54,7 @@ fn a_pool_of_transactions_may_stand_between() {
             assert_eq!(b.read_for(types::TenantId(7), list).await.unwrap().len(), 0);
             assert_eq!(b.read(list).await.unwrap().len(), 20);
         }
-        assert_eq!(database.sql("SELECT COUNT(*) FROM messages").unwrap(), "200");
+        assert_eq!(database.sql("SELECT COUNT(*) FROM message").unwrap(), "200");
         a.close().await;
         b.close().await;
     });

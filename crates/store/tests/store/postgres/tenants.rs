@@ -64,7 +64,7 @@ fn without_a_tenant_there_are_no_rows_and_with_one_only_its_own() {
             assert_eq!(own(a) + own(b), all, "{table}");
         }
         for table in
-            ["tenants", "channels", "contacts", "contact_keys", "leads", "conversations", "messages", "inbox", "jobs"]
+            ["tenants", "channels", "contacts", "contact_keys", "lead", "conversation", "message", "inbox", "jobs"]
         {
             let count = format!("SELECT COUNT(*) FROM {table}");
             assert_ne!(as_operation(&database, Some(&a.to_string()), &count).unwrap(), "0", "{table} has rows to show");
@@ -81,20 +81,20 @@ fn nobody_writes_into_another_tenants_rows() {
     runtime().block_on(async {
         let (database, store, [a, b]) = two().await;
         let (a, b) = (a.to_string(), b.to_string());
-        let before = database.sql("SELECT * FROM messages ORDER BY id").unwrap();
+        let before = database.sql("SELECT * FROM message ORDER BY id").unwrap();
         // What is not seen is not changed …
         for sql in [
-            format!("UPDATE messages SET body = 'x' WHERE tenant_id = {b}"),
+            format!("UPDATE message SET body = 'x' WHERE tenant_id = {b}"),
             format!("DELETE FROM jobs WHERE tenant_id = {b}"),
-            "UPDATE messages SET body = 'x' WHERE body = 'nothing' OR id IN (SELECT message_id FROM inbox WHERE provider_message_id = 'w1')".to_owned(),
+            "UPDATE message SET body = 'x' WHERE body = 'nothing' OR id IN (SELECT message_id FROM inbox WHERE provider_message_id = 'w1')".to_owned(),
         ] {
             as_operation(&database, Some(&a), &sql).unwrap();
         }
-        assert_eq!(database.sql("SELECT * FROM messages ORDER BY id").unwrap(), before);
+        assert_eq!(database.sql("SELECT * FROM message ORDER BY id").unwrap(), before);
         // … and what would become another's is refused.
         for sql in [
-            format!("UPDATE messages SET tenant_id = {b}"),
-            format!("INSERT INTO notifications (id, tenant_id, kind, title, body, dedupe_key, created_at) VALUES (1, {b}, 'x', 'x', 'x', 'x', 0)"),
+            format!("UPDATE message SET tenant_id = {b}"),
+            format!("INSERT INTO notification (id, tenant_id, kind, title, body, dedupe_key, created_at) VALUES (1, {b}, 'x', 'x', 'x', 'x', 0)"),
             format!("INSERT INTO inbox SELECT id, 'forged', 1, 0 FROM (SELECT {} AS id) x", database.sql(&format!("SELECT MIN(id) FROM channels WHERE tenant_id = {b}")).unwrap()),
             "INSERT INTO events (id, kind, raw, dedupe_key, received_at) VALUES (1, 'x', 'x', 'x', 0)".to_owned(),
         ] {
@@ -102,7 +102,7 @@ fn nobody_writes_into_another_tenants_rows() {
             assert!(e.contains("row-level security"), "{sql}: {e}");
         }
         // The role owns nothing: it cannot take the rule away.
-        for sql in ["ALTER TABLE messages DISABLE ROW LEVEL SECURITY", "DROP POLICY tenant ON messages", "TRUNCATE jobs", "SET LOCAL row_security = off; SELECT * FROM messages"] {
+        for sql in ["ALTER TABLE message DISABLE ROW LEVEL SECURITY", "DROP POLICY tenant ON message", "TRUNCATE jobs", "SET LOCAL row_security = off; SELECT * FROM message"] {
             assert!(as_operation(&database, Some(&a), sql).is_err(), "{sql}");
         }
         store.close().await;

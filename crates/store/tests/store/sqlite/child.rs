@@ -69,10 +69,10 @@ async fn accept(path: &Path) {
 fn careless(path: &Path) {
     let connection = rusqlite::Connection::open(path).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;").unwrap();
-    connection.execute_batch("CREATE TABLE messages (provider_id TEXT); PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
+    connection.execute_batch("CREATE TABLE message (provider_id TEXT); PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
     tell("ready");
     for n in 0_u64.. {
-        connection.execute("INSERT INTO messages VALUES (?1)", [format!("w{n}")]).unwrap();
+        connection.execute("INSERT INTO message VALUES (?1)", [format!("w{n}")]).unwrap();
         tell(&format!("ack w{n}"));
     }
 }

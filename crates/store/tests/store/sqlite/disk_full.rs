@@ -47,7 +47,7 @@ async fn all_refused(store: &Store, door: &store::Door, from: usize) {
 
 async fn counts(store: &Store) -> [i64; 5] {
     let mut out = [0; 5];
-    for (n, table) in ["messages", "inbox", "jobs", "contacts", "conversations"].into_iter().enumerate() {
+    for (n, table) in ["message", "inbox", "jobs", "contacts", "conversation"].into_iter().enumerate() {
         let rows = store.read(crate::support::rows(&format!("SELECT COUNT(*) FROM {table}"))).await.unwrap();
         out[n] = rows[0][0].parse().unwrap();
     }

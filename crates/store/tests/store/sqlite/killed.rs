@@ -16,7 +16,7 @@ use crate::support::{START, assert_whole, doors, open_file, runtime};
 /// The provider ids that the file holds.
 pub fn stored(path: &Path) -> BTreeSet<String> {
     let connection = rusqlite::Connection::open(path).unwrap();
-    let mut statement = connection.prepare("SELECT provider_id FROM messages").unwrap();
+    let mut statement = connection.prepare("SELECT provider_id FROM message").unwrap();
     statement.query_map([], |r| r.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 

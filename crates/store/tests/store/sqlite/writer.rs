@@ -79,10 +79,10 @@ fn a_group_is_answered_only_after_its_commit() {
         let mut answer = answer;
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(answer.try_join_next().is_none(), "answered before the commit");
-        assert_eq!(db.count("messages").await, 0, "and nobody sees it");
+        assert_eq!(db.count("message").await, 0, "and nobody sees it");
         second_go.send(()).unwrap();
         answer.join_next().await.unwrap().unwrap();
-        assert_eq!(db.count("messages").await, 1);
+        assert_eq!(db.count("message").await, 1);
         all.join_all().await;
         db.end().await;
     });
@@ -117,7 +117,7 @@ fn a_panic_fails_its_own_operation_only() {
             assert!(right, "operation {n}");
             assert_eq!(fault == Fault::Bug, n % 2 == 1);
         }
-        let stored = db.rows("SELECT provider_id FROM messages ORDER BY id").await;
+        let stored = db.rows("SELECT provider_id FROM message ORDER BY id").await;
         assert_eq!(stored.len(), 3, "{stored:?}");
         assert_eq!((db.count("contacts").await, db.count("inbox").await), (3, 3));
         let read = db.store.read(Panics(store::export::Count)).await;
@@ -141,7 +141,7 @@ fn an_error_undoes_its_own_operation_only() {
             });
         }
         assert!(all.join_all().await.into_iter().all(|(n, stored)| stored == (n % 2 == 0)));
-        let counts = (db.count("messages").await, db.count("contacts").await, db.count("inbox").await);
+        let counts = (db.count("message").await, db.count("contacts").await, db.count("inbox").await);
         assert_eq!((counts, db.count("jobs").await), ((20, 20, 20), 20));
         db.end().await;
     });
