@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
+use acts::{Acts, Office};
 use egress::{Account, Egress, Outlet};
-use engine::{Engine, Language, TenantBrain};
+use engine::{Engine, Language, TenantBrain, TenantIntent};
 use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
-use net::{Client, ClientOptions};
+use net::{BreakerOptions, Breakers, Client, ClientOptions, Mailer};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::{Door, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
@@ -20,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::SharedClock;
 use types::clock::random_token;
-use worker::Worker;
+use worker::{Parts, Worker};
 
-use crate::config::{Channel, Config, Flow, Groups, OnUnknown, StoreUrl, Tenant, Unrouted};
+use crate::config::{Channel, Config, Flow, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
 use crate::serve::{self, Bounds};
 
 /// A running engine.
@@ -232,11 +233,51 @@ fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
             flow,
             services: tenant.services.clone(),
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
-            intents: Vec::new(),
-            hours: None,
+            intents: tenant.intents.iter().map(intent).collect(),
+            hours: tenant.hours.clone(),
         });
     }
     Ok(Engine::new(all)?)
+}
+
+fn intent(given: &Intent) -> TenantIntent {
+    let percent = u16::try_from(given.floor).unwrap_or(100);
+    TenantIntent {
+        name: given.name.clone(),
+        phrases: given.phrases.clone(),
+        reply: given.reply.clone(),
+        reply_ar: given.reply_ar.clone(),
+        actions: given.actions.clone(),
+        title: given.title.clone(),
+        priority: i32::try_from(given.priority).unwrap_or(i32::MAX),
+        floor: f32::from(percent) / 100.0,
+    }
+}
+
+/// What does the actions of all tenants.
+fn acts(config: &Config, synced: &[Synced], clock: &SharedClock, breakers: &Breakers) -> anyhow::Result<Acts> {
+    let shared = config.tenants.len() > 1;
+    let office = |tenant: &Tenant| Office {
+        slug: tenant.slug.clone(),
+        business: tenant.business.clone(),
+        actions: tenant.actions.iter().map(|a| (a.name.clone(), a.settings.clone())).collect(),
+        shared,
+    };
+    let offices = config.tenants.iter().zip(synced).map(|(tenant, rows)| (rows.tenant, office(tenant))).collect();
+    // Tenants choose these addresses: private ones only where the operator allows it (S7.3).
+    let client = Client::new(ClientOptions { allow_private: config.send.allow_private, ..ClientOptions::default() })?;
+    let mailer = config.smtp.clone().map(Mailer::new).transpose()?;
+    Ok(Acts::new(offices, client, mailer, breakers.clone(), clock.clone()))
+}
+
+/// Who decides, who sends, and who does the rest.
+fn parts(config: &Config, synced: &[Synced], clock: &SharedClock) -> anyhow::Result<Parts> {
+    let breakers = Breakers::new(BreakerOptions::default(), clock.clone());
+    Ok(Parts {
+        engine: brains(config, synced)?,
+        egress: senders(config, synced)?,
+        acts: acts(config, synced, clock, &breakers)?,
+    })
 }
 
 fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
@@ -261,9 +302,9 @@ pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::
     let store = open_store(config, clock, false).await?;
     let synced = sync(config, &store).await?;
     let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
-    let (engine, egress) = (brains(config, &synced)?, senders(config, &synced)?);
+    let parts = parts(config, &synced, store.clock())?;
     let options = worker_options(config, &Arc::new(policy(config)));
-    let worker = Worker::new(store.clone(), engine, egress, options, owner);
+    let worker = Worker::new(store.clone(), parts, options, owner);
     let ran = worker.run_outbound(max).await;
     worker.drain(config.jobs.drain).await;
     store.close().await;
@@ -297,8 +338,8 @@ impl App {
         let synced = sync(config, &store).await?;
         let policy = Arc::new(policy(config));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
-        let (engine, egress) = (brains(config, &synced)?, senders(config, &synced)?);
-        let worker = Worker::new(store.clone(), engine, egress, worker_options(config, &policy), Arc::clone(&owner));
+        let parts = parts(config, &synced, store.clock())?;
+        let worker = Worker::new(store.clone(), parts, worker_options(config, &policy), Arc::clone(&owner));
         let mut handoff = None;
         if !start.no_worker {
             let (queue, incoming) = mpsc::channel(config.jobs.workers.max(1));

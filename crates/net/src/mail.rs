@@ -59,11 +59,17 @@ pub struct Mail {
 pub struct MailError(String);
 
 /// Sends mail; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mailer {
     server: MailServer,
     from: Mailbox,
     tls: Option<TlsParameters>,
+}
+
+impl std::fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailer").field("server", &self.server).finish_non_exhaustive()
+    }
 }
 
 impl Mailer {

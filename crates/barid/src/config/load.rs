@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::acts;
 use super::check;
 use super::keys::Only;
 use super::read::{Context, Reader};
@@ -60,11 +61,13 @@ pub fn load_text(
     let store = store(&Reader::top(&cx, &root, "store"));
     let jobs = jobs(&Reader::top(&cx, &root, "jobs"));
     let send = send(&Reader::top(&cx, &root, "send"), &Reader::top(&cx, &root, "send.pair"));
+    let smtp = acts::smtp(&Reader::top(&cx, &root, "smtp"));
     let log = log(&Reader::top(&cx, &root, "log"));
     let rates = send.as_ref().map_or((1, 1), |s| (s.rate_meta, s.rate_greenapi));
     let tenants: Vec<Option<Tenant>> =
         tables(&root, "tenants").map(|(entries, at)| tenant(&cx, entries, at, rates)).collect();
     check::cross(&cx, &root);
+    check::actions(&cx, &root, &tenants);
 
     let mut report = cx.report.into_inner();
     report.sort();
@@ -73,7 +76,7 @@ pub fn load_text(
     }
     let config = |warnings| {
         let tenants = tenants.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(Config { server: server?, store: store?, jobs: jobs?, send: send?, log: log?, tenants, warnings })
+        Some(Config { server: server?, store: store?, jobs: jobs?, send: send?, smtp: smtp?, log: log?, tenants, warnings })
     };
     let name = name.to_owned();
     config(report.warnings)
@@ -110,7 +113,7 @@ fn server(r: &Reader<'_>) -> Option<Server> {
 }
 
 /// Given and wrong is `None`, not given is `Some(None)`.
-fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+pub(super) fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     match read {
         None => Some(None),
         Some(value) => value.map(Some),
@@ -216,6 +219,12 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
     let timezone = r.text_that("timezone", check::timezone, "\"Asia/Dubai\"");
     let pause = r.duration("pause");
     let groups = r.choice("groups", &[("ignore", Groups::Ignore), ("answer", Groups::Answer)]);
+    let gather = r.count("gather_ms");
+    let hours = acts::hours(cx, entries, timezone.as_deref());
+    let (intents, actions) = (acts::intents(cx, entries), acts::actions(cx, entries));
+    if let (Some(intents), Some(actions)) = (&intents, &actions) {
+        acts::known(cx, entries, intents, actions);
+    }
     let channels: Vec<Option<Channel>> =
         tables(entries, "channels").map(|(entries, at)| channel(cx, entries, at, rates)).collect();
     Some(Tenant {
@@ -229,6 +238,10 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
         timezone: timezone?,
         pause: pause?,
         groups: groups?,
+        gather: Duration::from_millis(gather?.into()),
+        hours: hours?,
+        intents: intents?,
+        actions: actions?,
         channels: channels.into_iter().collect::<Option<_>>()?,
     })
 }
