@@ -14,6 +14,7 @@ mod outbox;
 mod outcomes;
 mod receipts;
 mod reconcile;
+mod sagas;
 mod sweep;
 mod views;
 
@@ -34,6 +35,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("outcomes", outcomes::CASES),
     ("receipts", receipts::CASES),
     ("reconcile", reconcile::CASES),
+    ("sagas", sagas::CASES),
     ("sweep", sweep::CASES),
     ("views", views::CASES),
 ];
