@@ -34,6 +34,7 @@ mod notifications;
 mod page;
 pub mod password;
 mod rights;
+mod sagas;
 pub mod simulator;
 mod tasks;
 mod tenants;
@@ -243,6 +244,10 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(dead_letters::get))
         .routes(routes!(dead_letters::retry))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(sagas::list))
+        .routes(routes!(sagas::get))
+        .routes(routes!(sagas::retry))
+        .routes(routes!(sagas::skip))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::counts))
         .routes(routes!(jobs::get))

@@ -5,7 +5,7 @@
 //! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
-//! - `conversations`, `failed`, `dlq`, `jobs`, `send`, `export`: look and act
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `send`, `export`: look and act
 
 mod beside;
 mod chat;
@@ -19,6 +19,7 @@ mod failed;
 mod jobs;
 mod migrate;
 mod output;
+mod sagas;
 mod send;
 mod serve;
 mod token;
@@ -78,6 +79,9 @@ enum Command {
     /// Dead letters: messages of customers that could not be worked.
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Actions: what was done beside the replies, and what is stuck.
+    #[command(subcommand)]
+    Sagas(sagas::Command),
     /// The queue.
     #[command(subcommand)]
     Jobs(jobs::Command),
@@ -232,6 +236,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Send(args) => send::run(&cx, args).await,
         Command::Failed(command) => failed::run(&cx, command).await,
         Command::Dlq(command) => dlq::run(&cx, command).await,
+        Command::Sagas(command) => sagas::run(&cx, command).await,
         Command::Jobs(command) => jobs::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
