@@ -1,8 +1,8 @@
 //! A request to a CRM, an ERP, n8n: what is sent, and what its answer means.
 
 use serde_json::json;
-use types::http::{Answer, Body, Plan};
 use types::Secret;
+use types::http::{Answer, Body, Plan};
 
 use crate::settings::{HttpSettings, Office};
 use crate::template::{self, Values};

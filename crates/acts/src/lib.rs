@@ -159,7 +159,12 @@ impl Acts {
             Effect::Task => Came::Done(None),
             Effect::Email => self.mail(office, settings, deed).await,
             Effect::Slack => match &settings.slack {
-                Some(slack) => self.call(&office.breaker_of("slack"), settings.timeout, slack::plan(slack, office, deed), |a| slack::read(slack, a)).await,
+                Some(slack) => {
+                    self.call(&office.breaker_of("slack"), settings.timeout, slack::plan(slack, office, deed), |a| {
+                        slack::read(slack, a)
+                    })
+                    .await
+                }
                 None => gone("Slack"),
             },
             Effect::Http => match &settings.http {
@@ -201,7 +206,13 @@ impl Acts {
         }
     }
 
-    async fn call(&self, breaker: &str, timeout: Duration, plan: types::http::Plan, read: impl Fn(&Answer) -> Came) -> Came {
+    async fn call(
+        &self,
+        breaker: &str,
+        timeout: Duration,
+        plan: types::http::Plan,
+        read: impl Fn(&Answer) -> Came,
+    ) -> Came {
         let permit = match self.breakers.permit(breaker) {
             Ok(permit) => permit,
             Err(open) => return self.waits(&open),

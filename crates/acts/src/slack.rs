@@ -1,8 +1,8 @@
 //! Slack: incoming webhooks, and `chat.postMessage`.
 
 use serde_json::{Value, json};
-use types::http::{Answer, Body, Method, Plan};
 use types::Secret;
+use types::http::{Answer, Body, Method, Plan};
 
 use crate::settings::{Office, SlackSettings};
 use crate::template::line;
@@ -71,9 +71,12 @@ fn posted(body: &[u8]) -> Came {
     let error = line(said["error"].as_str().unwrap_or("no reason given"));
     let why = format!("Slack refused: {error}");
     match error.as_str() {
-        "ratelimited" | "rate_limited" | "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => {
-            Came::Retry { why, after: None }
-        }
+        "ratelimited"
+        | "rate_limited"
+        | "internal_error"
+        | "fatal_error"
+        | "service_unavailable"
+        | "request_timeout" => Came::Retry { why, after: None },
         // Somebody may mend that while it is tried again.
         "invalid_auth" | "not_authed" | "token_expired" | "token_revoked" | "account_inactive" | "not_in_channel" => {
             Came::Retry { why: format!("{why}; mend slack_token or invite the bot"), after: None }

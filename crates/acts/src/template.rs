@@ -68,7 +68,8 @@ pub(crate) fn address(template: &str, values: &Values) -> String {
 
 /// In the texts of a JSON document.
 pub(crate) fn json(template: &str, values: &Values) -> Result<Value, String> {
-    let mut document: Value = serde_json::from_str(template).map_err(|e| format!("the configured body is not JSON: {e}"))?;
+    let mut document: Value =
+        serde_json::from_str(template).map_err(|e| format!("the configured body is not JSON: {e}"))?;
     fill_json(&mut document, values);
     Ok(document)
 }
@@ -121,7 +122,8 @@ mod tests {
     /// Whatever a person writes stays the text that it is.
     #[test]
     fn no_value_breaks_out_of_its_place() {
-        let body = json(r#"{"lead": {"name": "{name}"}, "list": ["{path}", 7], "no": "{missing}"}"#, &values()).unwrap();
+        let body =
+            json(r#"{"lead": {"name": "{name}"}, "list": ["{path}", 7], "no": "{missing}"}"#, &values()).unwrap();
         assert_eq!(body["lead"]["name"], "Omar \"},{\"admin\":true");
         assert_eq!((body["list"][0].as_str(), body["no"].as_str()), (Some("../../x?a=b"), Some("")));
         assert_eq!(body.as_object().map(Map::len), Some(3));
@@ -146,7 +148,8 @@ mod tests {
     #[test]
     fn an_answer_is_kept_short() {
         let long = "x".repeat(500);
-        let kept = result_of(format!(r#"{{"id": 7, "state": "new", "blob": "{long}", "deep": {{"a": 1}}}}"#).as_bytes());
+        let kept =
+            result_of(format!(r#"{{"id": 7, "state": "new", "blob": "{long}", "deep": {{"a": 1}}}}"#).as_bytes());
         assert_eq!(kept.as_deref(), Some(r#"{"id":7,"state":"new"}"#));
         assert_eq!(result_of(b"<html>"), None);
     }

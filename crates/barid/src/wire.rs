@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use acts::{Acts, Office};
 use anyhow::{Context, bail};
 use axum::Router;
-use acts::{Acts, Office};
 use egress::{Account, Egress, Outlet};
 use engine::{Engine, Language, TenantBrain, TenantIntent};
 use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions, Mailer};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
+use store::settings::Declare;
 use store::{Door, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -138,6 +139,7 @@ fn seeds(config: &Config) -> Vec<TenantSeed> {
 /// # Errors
 /// When the database refuses.
 pub async fn sync(config: &Config, store: &Store) -> anyhow::Result<Vec<Synced>> {
+    store.write(Declare { keep_ids: config.jobs.keep_ids, lease: config.jobs.lease }).await?;
     Ok(store.write(Sync(seeds(config))).await?)
 }
 
@@ -185,7 +187,7 @@ fn routes(config: &Config, synced: &[Synced]) -> Routes {
 ///
 /// # Errors
 /// When the HTTP client cannot start.
-pub fn senders(config: &Config, synced: &[Synced]) -> anyhow::Result<Egress> {
+pub fn senders(config: &Config, synced: &[Synced], breakers: Breakers) -> anyhow::Result<Egress> {
     let outlets = channels(config, synced).map(|(_, channel, door)| {
         let pair = (config.send.pair.burst > 0).then_some((config.send.pair.every, config.send.pair.burst));
         let (account, limits) = match channel {
@@ -211,7 +213,16 @@ pub fn senders(config: &Config, synced: &[Synced]) -> anyhow::Result<Egress> {
     });
     // Providers' addresses come from the operator alone, so private ones are his choice (a proxy, a simulator).
     let client = Client::new(ClientOptions { allow_private: true, ..ClientOptions::default() })?;
-    Ok(Egress::new(outlets.collect(), client, config.send.timeout))
+    Ok(Egress::new(outlets.collect(), client, config.send.timeout, breakers))
+}
+
+/// The breakers of this process (S4.10): everything that calls out has a clone of them.
+#[must_use]
+pub fn breakers(config: &Config, clock: &SharedClock) -> Breakers {
+    let Config { breakers: b, .. } = config;
+    let options =
+        BreakerOptions { failures: b.failures, open: b.open, open_max: b.open_max, ..BreakerOptions::default() };
+    Breakers::new(options, Arc::clone(clock))
 }
 
 fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
@@ -235,6 +246,7 @@ fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
             intents: tenant.intents.iter().map(intent).collect(),
             hours: tenant.hours.clone(),
+            staff: engine::agent::Staff::default(),
         });
     }
     Ok(Engine::new(all)?)
@@ -272,10 +284,10 @@ fn acts(config: &Config, synced: &[Synced], clock: &SharedClock, breakers: &Brea
 
 /// Who decides, who sends, and who does the rest.
 fn parts(config: &Config, synced: &[Synced], clock: &SharedClock) -> anyhow::Result<Parts> {
-    let breakers = Breakers::new(BreakerOptions::default(), clock.clone());
+    let breakers = breakers(config, clock);
     Ok(Parts {
         engine: brains(config, synced)?,
-        egress: senders(config, synced)?,
+        egress: senders(config, synced, breakers.clone())?,
         acts: acts(config, synced, clock, &breakers)?,
     })
 }

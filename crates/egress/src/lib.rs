@@ -1,6 +1,6 @@
 //! Delivers one message: takes an [`Outbound`], returns an [`Outcome`]. It knows providers and sockets, and no database.
 //!
-//! - [`Egress::admit`]: may this go out now (S4.5), or how long must it wait
+//! - [`Egress::admit`]: may this go out now (S4.5, S4.10), or how long must it wait
 //! - [`Egress::deliver`]: one attempt
 //! - [`Egress::trace`]: what the provider's own journal says of an attempt that nobody saw end (S4.4)
 //! - [`Egress::probe`]: does the channel's token work (S4.3, `barid doctor`)
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use channels::{green, meta};
 use net::throttle::Limits;
-use net::{Client, Throttle};
+use net::{Breakers, Client, Permit, Throttle};
 use types::clock::Stopwatch;
 use types::http::Plan;
 use types::outbound::{JournalEntry, Outbound, Outcome, Recipient};
@@ -57,12 +57,27 @@ pub struct Egress {
     outlets: HashMap<ChannelId, Ready>,
     client: Client,
     timeout: Duration,
+    breakers: Breakers,
 }
 
 #[derive(Debug)]
 struct Ready {
     outlet: Outlet,
     throttle: Throttle<String>,
+    breaker: String,
+}
+
+/// Leave to make one attempt. Dropped, it has said nothing of the channel.
+#[derive(Debug)]
+pub struct Admitted(Option<Permit>);
+
+/// Not now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// How long.
+    pub lasts: Duration,
+    /// What people should know of it: the channel's breaker is open. A full bucket is nobody's news.
+    pub why: Option<String>,
 }
 
 /// What a journal said of an ambiguous send.
@@ -83,12 +98,19 @@ pub enum Journal {
 impl Egress {
     /// `timeout` bounds one attempt (S2.4: 10 s by default).
     #[must_use]
-    pub fn new(outlets: Vec<Outlet>, client: Client, timeout: Duration) -> Self {
+    pub fn new(outlets: Vec<Outlet>, client: Client, timeout: Duration, breakers: Breakers) -> Self {
         let ready = |outlet: Outlet| {
             let throttle = Throttle::new(outlet.limits);
-            (outlet.channel, Ready { outlet, throttle })
+            let breaker = types::breaker::of_channel(outlet.channel);
+            (outlet.channel, Ready { outlet, throttle, breaker })
         };
-        Self { outlets: outlets.into_iter().map(ready).collect(), client, timeout }
+        Self { outlets: outlets.into_iter().map(ready).collect(), client, timeout, breakers }
+    }
+
+    /// The breakers, to be shared with the other nodes.
+    #[must_use]
+    pub const fn breakers(&self) -> &Breakers {
+        &self.breakers
     }
 
     /// The channels.
@@ -99,15 +121,22 @@ impl Egress {
     /// Whether a message to `to` may go out now; it takes a token if so.
     ///
     /// # Errors
-    /// How long to wait: the channel's or the recipient's bucket is empty.
-    pub fn admit(&self, channel: ChannelId, to: &Recipient) -> Result<(), Duration> {
-        let Some(ready) = self.outlets.get(&channel) else { return Ok(()) };
+    /// How long to wait: the channel's breaker is open, or the channel's or the recipient's bucket is empty.
+    pub fn admit(&self, channel: ChannelId, to: &Recipient) -> Result<Admitted, Wait> {
+        let Some(ready) = self.outlets.get(&channel) else { return Ok(Admitted(None)) };
+        let permit = self.breakers.permit(&ready.breaker).map_err(|open| Wait {
+            lasts: open.until.since(self.breakers.now()),
+            why: Some(format!("{NOT_ATTEMPTED} sending on this number is stopped for a while ({})", open.reason)),
+        })?;
         // Keyed by the address itself: it never leaves this process's memory.
-        ready.throttle.take(&to.address().to_owned())
+        match ready.throttle.take(&to.address().to_owned()) {
+            Ok(()) => Ok(Admitted(Some(permit))),
+            Err(lasts) => Err(Wait { lasts, why: None }),
+        }
     }
 
     /// One attempt to send. It always ends within the timeout.
-    pub async fn deliver(&self, channel: ChannelId, outbound: &Outbound) -> Outcome {
+    pub async fn deliver(&self, channel: ChannelId, outbound: &Outbound, admitted: Admitted) -> Outcome {
         let Some(ready) = self.outlets.get(&channel) else {
             return Outcome::Retry(unconfigured());
         };
@@ -120,6 +149,9 @@ impl Egress {
             Err(refusal) => Outcome::Rejected(refusal),
             Ok(plan) => self.attempt(&ready.outlet.account, &plan).await,
         };
+        if let Some(permit) = admitted.0 {
+            judge(permit, &outcome);
+        }
         let kind = ready.outlet.account.kind();
         metrics::counter!("whatsapp_send_total", "channel" => kind, "outcome" => word(&outcome)).increment(1);
         metrics::histogram!("whatsapp_send_seconds", "channel" => kind).record(watch.elapsed().as_secs_f64());
@@ -170,6 +202,20 @@ impl Egress {
         }
     }
 
+    /// Tries a channel whose breaker is open, by asking whether its credentials work: its answer closes the breaker.
+    pub async fn try_again(&self, channel: ChannelId) {
+        let Some(permit) = self.outlets.get(&channel).and_then(|r| self.breakers.permit(&r.breaker).ok()) else {
+            return;
+        };
+        match self.probe(channel).await {
+            Err(refusal) if refusal.http.is_none() || refusal.fault == Fault::Ambiguous => {
+                permit.failed(&refusal.reason)
+            }
+            // It answered; what it refuses is another matter.
+            _ => permit.succeeded(),
+        }
+    }
+
     /// Whether the channel's credentials work.
     ///
     /// # Errors
@@ -212,7 +258,8 @@ impl Egress {
         to: Recipient,
         message: ProviderMessageId,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let plan = self.outlets.get(&channel).map(|ready| match &ready.outlet.account {
+        let outlet = self.outlets.get(&channel).filter(|r| !self.breakers.is_open(&r.breaker));
+        let plan = outlet.map(|ready| match &ready.outlet.account {
             Account::Meta(a) => meta::plan_read(a, &message, ready.outlet.typing),
             Account::Green(a) => green::plan_read(a, &green::chat_id(&to), &message),
         });
@@ -231,6 +278,23 @@ impl Egress {
         for ready in self.outlets.values() {
             ready.throttle.forget_idle();
         }
+    }
+}
+
+/// How the reason begins of a message that waits behind an open breaker: what the store wakes when it closes.
+const NOT_ATTEMPTED: &str = types::breaker::NOT_ATTEMPTED;
+
+/// What an attempt says of the channel: whether its provider does its work, not whether it liked the message.
+fn judge(permit: Permit, outcome: &Outcome) {
+    match outcome {
+        Outcome::Accepted { .. } => permit.succeeded(),
+        Outcome::Unknown(r) => permit.failed(&r.reason),
+        Outcome::Retry(r) if r.fault == Fault::Transient => permit.failed(&r.reason),
+        Outcome::Retry(r) | Outcome::Rejected(r) if r.http.is_some() && r.fault != Fault::Throttled => {
+            permit.succeeded()
+        }
+        // Too fast, or never asked: no news of its health.
+        Outcome::Retry(_) | Outcome::Rejected(_) => drop(permit),
     }
 }
 

@@ -72,6 +72,13 @@ impl Work<'_> {
         })
     }
 
+    /// What an agent wants done, by a name that its tenant allows.
+    pub(crate) fn propose(&mut self, name: &str, title: &str, note: String) {
+        let facts = self.memory.known.clone();
+        let action = types::Action { name: name.to_owned(), title: title.to_owned(), description: note, facts };
+        self.act(vec![action], Some(format!("agent:{name}")));
+    }
+
     /// Keeps actions unless the same matter was acted on within a day.
     fn act(&mut self, actions: Vec<types::Action>, matter: Option<String>) {
         if actions.is_empty() {

@@ -8,6 +8,7 @@ use types::inbound::{Content, MediaKind};
 
 use crate::EngineError;
 use crate::act::Said;
+use crate::agent::{Line, Traces};
 use crate::flow::{Flow, Question, Wording, fill};
 use crate::guard::Screen;
 use crate::handler::{Handler, Handlers};
@@ -22,7 +23,7 @@ const MOST_ASKED: u8 = 3;
 #[derive(Debug)]
 pub(crate) struct Brain {
     pub(crate) tenant: TenantBrain,
-    background: Background,
+    pub(crate) background: Background,
     pub(crate) screen: Screen,
     pub(crate) handlers: Handlers,
 }
@@ -42,6 +43,7 @@ pub(crate) struct Read<'a> {
 pub(crate) struct Work<'a> {
     pub(crate) brain: &'a Brain,
     pub(crate) turn: &'a Turn,
+    flow: &'a Flow,
     pub(crate) memory: Memory,
     pub(crate) fields: BTreeMap<String, String>,
     pub(crate) steps: Vec<(&'static str, String)>,
@@ -60,11 +62,28 @@ impl Brain {
         Ok(Self { tenant, background, screen, handlers })
     }
 
-    pub(crate) fn decide(&self, reader: &Reader, turn: &Turn) -> Decision {
+    pub(crate) async fn decide(&self, reader: &Reader, turn: &Turn, line: Option<&Line>) -> Decision {
+        // Whoever has no agents waits for nothing.
+        if self.tenant.staff.needs_aids() {
+            // On the heap: the way of everyone else stays small.
+            return Box::pin(self.decide_with_staff(reader, turn, line)).await;
+        }
+        let (work, read, seen) = self.begin(reader, turn, &self.tenant.flow);
+        work.by_flow(turn, &read, &seen)
+    }
+
+    /// Reads the message.
+    pub(crate) fn begin<'a>(
+        &'a self,
+        reader: &Reader,
+        turn: &'a Turn,
+        flow: &'a Flow,
+    ) -> (Work<'a>, Read<'a>, Understanding) {
         let memory = turn.memory.clone();
         let mut work = Work {
             brain: self,
             turn,
+            flow,
             memory,
             fields: BTreeMap::new(),
             steps: Vec::with_capacity(6),
@@ -73,7 +92,7 @@ impl Brain {
             handler: None,
             actions: Vec::new(),
         };
-        let open = work.memory.open.as_deref().and_then(|key| self.tenant.flow.question(key));
+        let open = work.memory.open.as_deref().and_then(|key| flow.question(key));
         let asked = if work.memory.stage == Stage::Asking { open.map(|q| q.fills) } else { None };
         let read = read_content(&turn.message, asked == Some(Slot::Phone));
         let mut seen = reader.read(&read.text, &self.background, asked, turn.profile_name.as_deref());
@@ -85,14 +104,19 @@ impl Brain {
         if seen.injection {
             work.steps.push(("validate", "gives orders to the assistant: nothing taken from it".to_owned()));
         }
-        let reply = if turn.message.wants_answer() { work.answer(&seen, &read) } else { None };
-        work.finish(reply, &seen)
+        (work, read, seen)
     }
 }
 
-impl Work<'_> {
-    pub(crate) fn flow(&self) -> &Flow {
-        &self.brain.tenant.flow
+impl<'w> Work<'w> {
+    /// What the flow makes of it.
+    pub(crate) fn by_flow(mut self, turn: &Turn, read: &Read<'_>, seen: &Understanding) -> Decision {
+        let reply = if turn.message.wants_answer() { self.answer(seen, read) } else { None };
+        self.finish(reply, seen)
+    }
+
+    pub(crate) const fn flow(&self) -> &'w Flow {
+        self.flow
     }
 
     pub(crate) fn language(&self) -> Language {
@@ -167,7 +191,7 @@ impl Work<'_> {
     }
 
     /// Takes what the message says of the person. Returns whether anything is new.
-    fn learn(&mut self, seen: &Understanding, read: &Read<'_>) -> bool {
+    pub(crate) fn learn(&mut self, seen: &Understanding, read: &Read<'_>) -> bool {
         let before = self.fields.len();
         for slot in [Slot::Service, Slot::Name, Slot::Nationality, Slot::Email, Slot::Phone, Slot::Time, Slot::Quantity]
         {
@@ -209,7 +233,7 @@ impl Work<'_> {
         }
     }
 
-    fn set(&mut self, field: &str, value: String) {
+    pub(crate) fn set(&mut self, field: &str, value: String) {
         self.memory.known.insert(field.to_owned(), value.clone());
         self.fields.insert(field.to_owned(), value);
     }
@@ -219,7 +243,7 @@ impl Work<'_> {
     }
 
     /// Puts the greeting in front, once per conversation.
-    fn greeted(&mut self, text: String) -> String {
+    pub(crate) fn greeted(&mut self, text: String) -> String {
         if std::mem::replace(&mut self.memory.greeted, true) {
             return text;
         }
@@ -236,7 +260,7 @@ impl Work<'_> {
         fresh
     }
 
-    fn call_person(&mut self, reason: &str) {
+    pub(crate) fn call_person(&mut self, reason: &str) {
         // Whoever is called for a quotation already stays called for that.
         self.handover = Some(Handover { reason: reason.to_owned() });
         self.memory.stage = Stage::Person;
@@ -296,8 +320,7 @@ impl Work<'_> {
     /// The question for what is still missing after the flow; each wording once.
     fn wish(&mut self) -> Option<String> {
         let unknown = |slot: &Slot| !self.memory.known.contains_key(slot.as_str());
-        let (at, wish) =
-            self.brain.tenant.flow.wishes.iter().enumerate().find(|(_, w)| w.missing.iter().all(unknown))?;
+        let (at, wish) = self.flow().wishes.iter().enumerate().find(|(_, w)| w.missing.iter().all(unknown))?;
         self.once(&format!("wish{at}")).then(|| self.say(&wish.text))
     }
 
@@ -341,7 +364,7 @@ impl Work<'_> {
     }
 
     /// The last step: the guard, then the decision.
-    fn finish(mut self, reply: Option<(String, String)>, seen: &Understanding) -> Decision {
+    pub(crate) fn finish(mut self, reply: Option<(String, String)>, seen: &Understanding) -> Decision {
         let mut sanitized = 0;
         let reply = reply.map(|(key, text)| {
             let guarded = self.brain.screen.clean(&text);
@@ -370,6 +393,7 @@ impl Work<'_> {
             suppress: self.suppress,
             sanitized,
             steps: self.steps,
+            traces: Traces::default(),
         }
     }
 
@@ -460,5 +484,6 @@ pub(crate) fn without_tenant(turn: &Turn) -> Decision {
         suppress: None,
         sanitized: 0,
         steps: vec![("resolve tenant", "unknown tenant: a person is called".to_owned())],
+        traces: Traces::default(),
     }
 }

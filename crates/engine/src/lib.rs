@@ -5,18 +5,21 @@
 //! - [`flow`]: a conversation's course as data (S3.1)
 //! - [`handler`]: what follows from an intent: a sentence, actions (S3.4)
 //! - [`hours`]: when people are there (S3.10)
+//! - [`agent`]: agents, which answer in the flow's place (S3.7); [`model`]: the language models that they ask
 //! - `act`: has the handler act, within a decision
 //! - `decide`: from all of them to a reply
 //! - [`experiment`]: who gets which variant, and what the results say (S3.8)
 //! - [`guard()`]: no reply lists the services (S3.2)
 
 mod act;
+pub mod agent;
 mod decide;
 pub mod experiment;
 pub mod flow;
 mod guard;
 pub mod handler;
 pub mod hours;
+pub mod model;
 pub mod turn;
 
 use std::collections::HashMap;
@@ -48,6 +51,7 @@ pub enum EngineError {
 pub struct Engine {
     reader: nlu::Reader,
     brains: HashMap<TenantId, decide::Brain>,
+    line: Option<agent::Line>,
 }
 
 impl Engine {
@@ -72,15 +76,35 @@ impl Engine {
                 return Err(EngineError::TenantTwice(id));
             }
         }
-        Ok(Self { reader, brains })
+        Ok(Self { reader, brains, line: None })
+    }
+
+    /// With a line to language models. Without one, agents are off and the flow answers (`WA_ENHANCED_PROCESSING=false`).
+    #[must_use]
+    pub fn with_line(self, line: agent::Line) -> Self {
+        Self { line: Some(line), ..self }
+    }
+
+    /// Whether turns of this tenant need what the store knows of agents ([`Turn::aids`]).
+    #[must_use]
+    pub fn needs_aids(&self, tenant: TenantId) -> bool {
+        self.brains.get(&tenant).is_some_and(|b| b.tenant.staff.needs_aids())
+    }
+
+    /// How long a message of this tenant waits for an outside service to say what it means (S3.9).
+    #[must_use]
+    pub fn waits_for_reading(&self, tenant: TenantId) -> Option<std::time::Duration> {
+        match self.brains.get(&tenant)?.tenant.staff.reading {
+            agent::Reading::Outside(limit) => Some(limit),
+            _ => None,
+        }
     }
 
     /// What to do about a message. Never fails: a lead always gets an answer; of a tenant it does not know it says so in the steps and
     /// calls a person.
-    #[expect(clippy::unused_async, reason = "agents will wait for models here; the worker's call stays the same")]
     pub async fn decide(&self, turn: &Turn) -> Decision {
         match self.brains.get(&turn.tenant) {
-            Some(brain) => brain.decide(&self.reader, turn),
+            Some(brain) => brain.decide(&self.reader, turn, self.line.as_ref()).await,
             None => decide::without_tenant(turn),
         }
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use types::inbound::Content;
 use types::{Action, TenantId, Timestamp};
 
+use crate::agent::{Aids, Staff, Traces};
 use crate::flow::Flow;
 use crate::handler::TenantIntent;
 use crate::hours::Hours;
@@ -33,6 +34,8 @@ pub struct TenantBrain {
     pub intents: Vec<TenantIntent>,
     /// When people are there; `None`: always (S3.10).
     pub hours: Option<Hours>,
+    /// Agents, experiments, and who understands (S3.3, S3.7, S3.8).
+    pub staff: Staff,
 }
 
 /// One message to answer.
@@ -48,6 +51,8 @@ pub struct Turn {
     pub memory: Memory,
     /// The person's name in WhatsApp. It confirms a bare answer; it is never taken as the answer itself.
     pub profile_name: Option<String>,
+    /// What agents need; only for tenants with some ([`crate::Engine::needs_aids`]).
+    pub aids: Aids,
 }
 
 /// Where a conversation stands.
@@ -167,4 +172,6 @@ pub struct Decision {
     pub sanitized: u32,
     /// What each step found, without personal data: for the trace.
     pub steps: Vec<(&'static str, String)>,
+    /// What agents and experiments did.
+    pub traces: Traces,
 }

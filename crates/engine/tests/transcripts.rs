@@ -20,6 +20,7 @@ fn brain(flow: Flow, language: Language) -> TenantBrain {
         region: "AE".to_owned(),
         intents: Vec::new(),
         hours: None,
+        staff: engine::agent::Staff::default(),
     }
 }
 
@@ -32,8 +33,14 @@ fn media(kind: MediaKind, caption: Option<&str>) -> Content {
 }
 
 fn decide(engine: &Engine, memory: Memory, message: Content) -> Decision {
-    let turn =
-        Turn { tenant: TenantId(1), now: Timestamp::from_seconds(1_800_000_000), message, memory, profile_name: None };
+    let turn = Turn {
+        tenant: TenantId(1),
+        now: Timestamp::from_seconds(1_800_000_000),
+        message,
+        memory,
+        profile_name: None,
+        aids: engine::agent::Aids::default(),
+    };
     engine.decide(&turn).now_or_never().expect("nothing is waited for")
 }
 
@@ -333,6 +340,7 @@ fn decisions_can_be_shared_and_sent() {
         message: text("stop"),
         memory: Memory::default(),
         profile_name: None,
+        aids: engine::agent::Aids::default(),
     };
     let future = engine.decide(&turn);
     sendable(&future);

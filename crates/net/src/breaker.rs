@@ -189,6 +189,12 @@ impl Breakers {
         Ok(Permit { of: Arc::clone(&self.0), name: name.to_owned(), age: breaker.age, probe, told: false })
     }
 
+    /// The time by which the breakers live.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
     /// Whether `name` would be refused now; takes no leave.
     #[must_use]
     pub fn is_open(&self, name: &str) -> bool {

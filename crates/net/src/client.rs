@@ -277,7 +277,14 @@ mod tests {
     use types::Secret;
 
     fn plan(url: &str) -> Plan {
-        Plan { method: Method::Get, url: Secret::new(url), authorization: None, headers: Vec::new(), body: Body::Empty, name: "test" }
+        Plan {
+            method: Method::Get,
+            url: Secret::new(url),
+            authorization: None,
+            headers: Vec::new(),
+            body: Body::Empty,
+            name: "test",
+        }
     }
 
     /// S7.3: whatever spelling a private address wears, it is refused before a connection is made.

@@ -76,7 +76,8 @@ impl Mailer {
     /// # Errors
     /// When the sender is no address or TLS cannot be set up.
     pub fn new(server: MailServer) -> Result<Self, MailError> {
-        let from = server.from.parse().map_err(|e| MailError(format!("the sender {:?} is no address: {e}", server.from)))?;
+        let from =
+            server.from.parse().map_err(|e| MailError(format!("the sender {:?} is no address: {e}", server.from)))?;
         let tls = match server.tls {
             MailTls::None => None,
             MailTls::StartTls | MailTls::Tls => {
@@ -103,7 +104,9 @@ impl Mailer {
         let mut stage = Stage::Before;
         match tokio::time::timeout(timeout, self.talk(&recipients, &letter, &mut stage)).await {
             Ok(result) => result,
-            Err(_) if stage == Stage::HandedOver => Err(Refusal::new(Fault::Ambiguous, "the mail server gave no answer in time")),
+            Err(_) if stage == Stage::HandedOver => {
+                Err(Refusal::new(Fault::Ambiguous, "the mail server gave no answer in time"))
+            }
             Err(_) => Err(Refusal::new(Fault::Transient, "the mail server was too slow; nothing was sent")),
         }
     }

@@ -1,9 +1,10 @@
-//! Simulated Meta Cloud API and Green API: a real HTTP server with their wire format, errors and delays. `barid demo`, the
+//! Simulated Meta Cloud API, Green API and vendors of language models: a real HTTP server with their wire format, errors and delays. `barid demo`, the
 //! crash tests, the end-to-end tests and the load generator talk to it instead of to the providers.
 //!
 //! - [`options`]: which numbers and instances exist, where webhooks go, which statuses follow a send
 //! - [`server`]: the socket and [`Simulator`], the handle
 //! - [`meta`], [`green`]: the two providers' endpoints
+//! - [`llm`]: vendors of language models
 //! - [`faults`]: how a send goes wrong, on order
 //! - [`journal`]: what was accepted, and everything a chat window would show
 //! - [`statuses`], [`feed`]: webhooks on their way back, of Meta and of Green API
@@ -25,6 +26,7 @@ pub mod ids;
 pub mod journal;
 pub mod json;
 pub mod lead;
+pub mod llm;
 pub mod meta;
 mod meta_rules;
 pub mod options;

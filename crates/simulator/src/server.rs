@@ -28,7 +28,7 @@ use crate::locked;
 use crate::meta::Number;
 use crate::options::{SimulatorOptions, WebhookTargets};
 use crate::statuses::Postman;
-use crate::{control, green, meta};
+use crate::{control, green, llm, meta};
 
 /// The largest request that is read; Meta's largest is a 3 MB webhook, and sends are far smaller.
 const BODY_MAX: usize = 4 * 1024 * 1024;
@@ -135,6 +135,7 @@ pub(crate) struct World {
     pub counters: Arc<Counters>,
     pub postman: Arc<Postman>,
     pub ids: Arc<Ids>,
+    pub llm: Arc<llm::Llm>,
     pub clock: SharedClock,
     pub options: SimulatorOptions,
 }
@@ -156,7 +157,9 @@ impl World {
         ));
         let faults = Faults::seeded(options.seed);
         let (numbers, instances) = (HashMap::new(), HashMap::new());
-        let mut world = Self { numbers, instances, faults, journal, targets, counters, postman, ids, clock, options };
+        let llm = Arc::default();
+        let mut world =
+            Self { numbers, instances, faults, journal, targets, counters, postman, ids, llm, clock, options };
         for options in &world.options.meta {
             let number = Arc::new(Number::new(options, &world));
             if world.numbers.insert(options.phone_number_id.clone(), number).is_some() {
@@ -346,6 +349,12 @@ impl Simulator {
         tokio::time::timeout(patience, settled).await.is_ok()
     }
 
+    /// The simulated vendors of language models: `{base_url}/llm/{provider}`.
+    #[must_use]
+    pub fn llm(&self) -> Arc<llm::Llm> {
+        Arc::clone(&self.world.llm)
+    }
+
     /// Adds a fault.
     pub fn push_fault(&self, rule: Rule) {
         self.world.faults.push(rule);
@@ -417,6 +426,8 @@ async fn answer(world: Arc<World>, request: Request<Incoming>) -> Result<Reply, 
         green::answer(&world, &call, rest).await
     } else if let Some(rest) = call.path.strip_prefix("/_sim/") {
         Ok(control::answer(&world, &call, rest).await)
+    } else if let Some(rest) = call.path.strip_prefix("/llm/") {
+        llm::answer(&world, &call, rest).await
     } else {
         meta::answer(&world, &call).await
     }

@@ -127,8 +127,14 @@ pub(crate) fn resume(tx: &mut dyn Tx, channel: ChannelId) -> Result<bool> {
     if tx.execute(&SET_STATE, params![channel, ChannelState::Ready.as_str(), none, now])? == 0 {
         return Ok(false);
     }
-    tx.execute(&WAKE, params![channel, now])?;
+    wake(tx, channel, now)?;
     Ok(true)
+}
+
+/// Makes the conversations due in which something waits to go out over this channel.
+pub(crate) fn wake(tx: &mut dyn Tx, channel: ChannelId, now: Timestamp) -> Result<()> {
+    tx.execute(&WAKE, params![channel, now])?;
+    Ok(())
 }
 
 /// What the provider itself says of a channel; whether its messages are due again.

@@ -6,13 +6,15 @@
 //! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
 //! - `sagas/`: what is done beside the reply (S3.6)
 //! - `outbox.rs`: what we say, and what becomes of that
-//! - `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
+//! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
 #[macro_use]
 pub mod sql;
 pub mod accounts;
+pub mod breakers;
 pub mod channels;
 pub mod contacts;
 pub mod conversations;
@@ -34,6 +36,7 @@ pub mod reach;
 pub mod receipts;
 pub mod roll_call;
 pub mod sagas;
+pub mod settings;
 mod sqlite;
 pub mod sweep;
 mod task;
@@ -223,6 +226,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         accounts::sessions::STATEMENTS,
         accounts::tokens::STATEMENTS,
         accounts::users::STATEMENTS,
+        breakers::STATEMENTS,
         channels::STATEMENTS,
         contacts::STATEMENTS,
         conversations::STATEMENTS,
@@ -230,6 +234,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::acts::STATEMENTS,
         desk::audit::STATEMENTS,
         desk::batches::STATEMENTS,
+        desk::breakers::STATEMENTS,
         desk::charts::STATEMENTS,
         desk::failed::STATEMENTS,
         desk::follow::STATEMENTS,
@@ -252,6 +257,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         outbox::STATEMENTS,
         receipts::STATEMENTS,
         &sagas::statements(),
+        settings::STATEMENTS,
         sweep::STATEMENTS,
         views::STATEMENTS,
         work::STATEMENTS,

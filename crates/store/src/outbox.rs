@@ -37,6 +37,10 @@ sql! {
     ATTEMPT = "attempts.add":
         "INSERT INTO attempts (id, tenant_id, message_id, outcome, fault, code, http, error, preview, at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+    WAITED = "attempts.add_wait":
+        "INSERT INTO attempts (id, tenant_id, message_id, outcome, fault, code, http, error, preview, at)
+         SELECT $1, m.tenant_id, m.id, $3, $4, NULL, NULL, $5, substr(m.body, 1, 100), $6 FROM message m
+         WHERE m.id = $2 AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.message_id = m.id AND a.error = $5)";
     SENT = "messages.sent":
         "UPDATE message SET status = 'sent', provider_id = $2, sent_at = COALESCE(sent_at, $3), error = NULL, error_code = NULL
          WHERE id = $1 AND status = 'sending'";
@@ -323,6 +327,8 @@ pub struct Postpone {
     pub message: MessageId,
     /// For how long.
     pub wait: Duration,
+    /// What people read of it; it is on record once for each reason. A speed limit is nobody's news.
+    pub why: Option<String>,
     /// Stop after this (drain).
     pub stop: bool,
     /// Times.
@@ -342,7 +348,21 @@ impl Op for Postpone {
         let at = tx.now().plus(self.wait);
         tx.execute(&BACK, params![self.message])?;
         tx.execute(&POSTPONE, params![self.message, at])?;
+        if let Some(why) = &self.why {
+            self.say(tx, why)?;
+        }
         Ok(After { next: leases::go_on(tx, &self.lease, &self.policy, self.stop)?, saved: None })
+    }
+}
+
+impl Postpone {
+    /// `saved_only`, not attempted (S4.2).
+    fn say(&self, tx: &mut dyn Tx, why: &str) -> Result<()> {
+        let (id, now, code) = (AttemptId(tx.next_id()), tx.now(), None::<i64>);
+        tx.execute(&TROUBLE, params![self.message, MessageStatus::Pending.as_str(), why, code])?;
+        let (outcome, fault) = (SendOutcome::SavedOnly.as_str(), Fault::Transient.as_str());
+        tx.execute(&WAITED, params![id, self.message, outcome, fault, why, now])?;
+        Ok(())
     }
 }
 

@@ -78,7 +78,8 @@ impl Smtp {
     pub async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for a mail server")?;
         let address = listener.local_addr()?;
-        let (state, stop, tasks) = (Arc::new(Mutex::new(State::default())), CancellationToken::new(), TaskTracker::new());
+        let (state, stop, tasks) =
+            (Arc::new(Mutex::new(State::default())), CancellationToken::new(), TaskTracker::new());
         tasks.spawn(serve(listener, Arc::clone(&state), stop.clone(), tasks.clone()));
         Ok(Self { address, state, stop })
     }

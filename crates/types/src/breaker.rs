@@ -24,6 +24,9 @@ pub struct BreakerRecord {
     pub version: i64,
 }
 
+/// How the error of a message begins that waits because of a breaker.
+pub const NOT_ATTEMPTED: &str = "not attempted:";
+
 /// The breaker of a channel.
 #[must_use]
 pub fn of_channel(channel: crate::ChannelId) -> String {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use egress::Admitted;
 use store::{Claimed, Lease, Next, Snapshot, Work};
 use tokio::sync::OwnedSemaphorePermit;
 use types::{ConversationId, MessageId};
@@ -12,8 +13,8 @@ use crate::{Worker, deliver, reconcile, turn};
 pub(crate) struct Held {
     pub lease: Lease,
     pub snapshot: Arc<Snapshot>,
-    /// A token of the throttle was taken for the next delivery already.
-    pub admitted: bool,
+    /// Leave for the next delivery was taken already.
+    pub admitted: Option<Admitted>,
     /// Messages whose reply was saved in this holding and has not been tried yet.
     pub saved: Vec<MessageId>,
 }
@@ -40,7 +41,7 @@ pub(crate) async fn work(worker: Arc<Worker>, claimed: Claimed, _permit: OwnedSe
     worker.hold(&claimed.lease);
     let _guard = Guard(&worker, claimed.lease.conversation, claimed.lease.fence);
     let mut held =
-        Held { lease: claimed.lease, snapshot: Arc::new(claimed.snapshot), admitted: false, saved: Vec::new() };
+        Held { lease: claimed.lease, snapshot: Arc::new(claimed.snapshot), admitted: None, saved: Vec::new() };
     let mut work = claimed.work;
     loop {
         let next = match work {

@@ -28,24 +28,27 @@ pub(crate) fn outbound(held: &Held, deliver: &Deliver) -> Outbound {
 /// Makes one attempt; what follows it.
 pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, deliver: Deliver) -> Option<Next> {
     let channel = held.snapshot.channel;
-    if !std::mem::take(&mut held.admitted)
-        && let Err(wait) = worker.egress.admit(channel, &held.snapshot.recipient)
-    {
-        let op = Postpone {
-            lease: held.lease.clone(),
-            message: deliver.message,
-            wait: wait.max(SHORTEST_WAIT),
-            stop: worker.stopping(),
-            policy: Arc::clone(&worker.options.policy),
-        };
-        return Some(persist(worker, op, "a wait for the channel's speed limit").await?.next);
-    }
+    let admitted = held.admitted.take().map_or_else(|| worker.egress.admit(channel, &held.snapshot.recipient), Ok);
+    let admitted = match admitted {
+        Ok(admitted) => admitted,
+        Err(wait) => {
+            let op = Postpone {
+                lease: held.lease.clone(),
+                message: deliver.message,
+                wait: wait.lasts.max(SHORTEST_WAIT),
+                why: wait.why,
+                stop: worker.stopping(),
+                policy: Arc::clone(&worker.options.policy),
+            };
+            return Some(persist(worker, op, "a wait for the channel").await?.next);
+        }
+    };
     fail::fail_point!("worker.sending");
     if !crate::trust::sure(worker, held).await {
         return None;
     }
     let began = worker.store.clock().now();
-    let outcome = worker.egress.deliver(channel, &outbound(held, &deliver)).await;
+    let outcome = worker.egress.deliver(channel, &outbound(held, &deliver), admitted).await;
     fail::fail_point!("worker.sent");
     let accepted = matches!(outcome, Outcome::Accepted { .. });
     if accepted {

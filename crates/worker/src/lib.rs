@@ -5,9 +5,11 @@
 //! - `saga.rs`: does the actions of messages, beside the conversations (S3.6)
 //! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
 //! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
+//! - `breakers.rs`: shares the breakers with the other nodes (S4.10)
 //! - `trust.rs`: whether a lease is still ours, before anything is said
 //! - `persist.rs`: writes that must not be lost to a database that is away for a moment
 
+mod breakers;
 mod conversation;
 mod deliver;
 mod persist;
@@ -124,6 +126,7 @@ impl Worker {
         self.tasks.spawn(schedule::take(Arc::clone(self), queue));
         self.tasks.spawn(schedule::look(Arc::clone(self)));
         self.tasks.spawn(saga::look(Arc::clone(self)));
+        self.tasks.spawn(breakers::share(Arc::clone(self)));
         self.tasks.spawn(upkeep::renew(Arc::clone(self)));
         self.tasks.spawn(upkeep::redrive(Arc::clone(self)));
         self.tasks.spawn(upkeep::sweep(Arc::clone(self)));

@@ -29,7 +29,13 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     };
     fail::fail_point!("worker.decided");
     let replies = !finish.replies.is_empty();
-    let hold = if replies { worker.egress.admit(held.snapshot.channel, &held.snapshot.recipient).err() } else { None };
+    let admitted = replies.then(|| worker.egress.admit(held.snapshot.channel, &held.snapshot.recipient));
+    let (admitted, wait) = match admitted.transpose() {
+        Ok(admitted) => (admitted, None),
+        Err(wait) => (None, Some(wait)),
+    };
+    // What waits behind a breaker is saved as due, so that the delivery, which comes next, records why it waits.
+    let hold = wait.map(|w| if w.why.is_some() { std::time::Duration::ZERO } else { w.lasts });
     let (message, request) = (turn.message, turn.request_id.clone());
     let alone = tasks_alone(&finish);
     let acts = finish.acts.is_some();
@@ -51,7 +57,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     if acts {
         worker.act.notify_one();
     }
-    held.admitted = replies && hold.is_none();
+    held.admitted = admitted;
     let snapshot = Arc::make_mut(&mut held.snapshot);
     snapshot.state = state.unwrap_or(snapshot.state);
     snapshot.memory = memory.or_else(|| snapshot.memory.take());
@@ -104,6 +110,7 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fa
         message: turn.content.clone(),
         memory,
         profile_name: s.profile_name.clone(),
+        aids: engine::agent::Aids::default(),
     };
     fail::fail_point!("worker.deciding");
     let deciding = AssertUnwindSafe(worker.engine.decide(&request)).catch_unwind();

@@ -3,11 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use store::desk::breakers::{Breaker, List};
 use store::desk::tenants::Channels;
 use store::desk::{Channel, Count, failed, letters};
 use store::views::Figures;
 use types::Moment;
-use types::states::ChannelState;
+use types::states::{BreakerState, ChannelState};
 use utoipa::ToSchema;
 
 use super::Shared;
@@ -65,19 +66,6 @@ pub(crate) struct Check {
     detail: String,
 }
 
-/// A breaker (S4.10).
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Breaker {
-    /// Of which dependency.
-    name: String,
-    /// `closed`, `half_open`, `open`.
-    state: String,
-    /// Since when.
-    since: Option<Moment>,
-    /// Why.
-    reason: Option<String>,
-}
-
 /// Health.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
@@ -111,6 +99,7 @@ pub(crate) async fn get(State(desk): Shared, caller: Caller, Asked(query): Asked
     let letters = desk.store.read(letters::Counts(tenant)).await?;
     let (_, failed) = desk.store.read(failed::Groups(tenant)).await?;
     let channels = desk.store.read(Channels(tenant)).await?;
+    let breakers = desk.store.read(List(tenant)).await?;
     let open = |status: &str| f.open_sends.iter().find(|(s, _)| s == status).map_or(0, |(_, n)| *n);
     let check = |name: &str, value: f64, threshold: f64, detail: String| Check {
         name: name.to_owned(),
@@ -142,6 +131,10 @@ pub(crate) async fn get(State(desk): Shared, caller: Caller, Asked(query): Asked
         let detail = c.reason.clone().filter(|_| !ok).unwrap_or_else(|| "sends".into());
         check(&format!("channel {} {}", c.kind, c.number), f64::from(u8::from(!ok)), 0.0, detail)
     }));
+    checks.extend(breakers.iter().filter(|b| b.state != BreakerState::Closed).map(|b| {
+        let detail = b.reason.clone().unwrap_or_else(|| "open".into());
+        check(&format!("breaker {}", b.name), 1.0, 0.0, detail)
+    }));
     Ok(Json(Health {
         ok: checks.iter().all(|c| c.ok),
         checked_at: desk.store.clock().now().into(),
@@ -160,7 +153,7 @@ pub(crate) async fn get(State(desk): Shared, caller: Caller, Asked(query): Asked
         sends: SendHealth { pending: open("pending"), sending: open("sending"), unknown: open("unknown"), failed },
         dead_letters: letters.pending,
         channels,
-        breakers: Vec::new(),
+        breakers,
         checks,
     }))
 }

@@ -5,7 +5,7 @@
 //! - `input.rs`, `page.rs`, `failure.rs`, `csv.rs`: what comes in, lists, refusals, tables for other programs
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
 //! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
-//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `analytics.rs`, `health.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
+//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `analytics.rs`, `health.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
 //!   `batches.rs`, `simulator.rs`
 
 mod acts;
@@ -14,6 +14,7 @@ mod analytics;
 mod audit;
 mod auth;
 mod batches;
+mod breakers;
 mod caller;
 mod conversations;
 mod csv;
@@ -269,6 +270,10 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
         .routes(routes!(health::get))
+        .routes(routes!(breakers::list))
+        .routes(routes!(breakers::probe))
+        .routes(routes!(breakers::hold))
+        .routes(routes!(breakers::reset))
         .routes(routes!(users::list, users::add))
         .routes(routes!(users::get, users::change))
         .routes(routes!(users::link))

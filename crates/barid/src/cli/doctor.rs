@@ -266,7 +266,8 @@ fn senders(config: &Config) -> Result<(Egress, Vec<ChannelId>), Failure> {
         synced.push(Synced { tenant: TenantId(1), channels: channels.collect() });
     }
     let ids = synced.iter().flat_map(|s| s.channels.clone()).collect();
-    Ok((wire::senders(config, &synced)?, ids))
+    let clock: types::SharedClock = std::sync::Arc::new(types::SystemClock);
+    Ok((wire::senders(config, &synced, wire::breakers(config, &clock))?, ids))
 }
 
 /// What proves a webhook: present by the configuration's own rules; here, whether it looks like the right thing.

@@ -5,9 +5,10 @@
 //! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
-//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `send`, `export`: look and act
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act
 
 mod beside;
+mod breakers;
 mod chat;
 mod check;
 mod conversations;
@@ -85,6 +86,9 @@ enum Command {
     /// The queue.
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Breakers before outside dependencies: look, probe, hold open, reset.
+    #[command(subcommand)]
+    Breakers(breakers::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
     /// People who sign in to the page.
@@ -238,6 +242,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Dlq(command) => dlq::run(&cx, command).await,
         Command::Sagas(command) => sagas::run(&cx, command).await,
         Command::Jobs(command) => jobs::run(&cx, command).await,
+        Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
         Command::Token(command) => token::run(&cx, command).await,

@@ -77,7 +77,12 @@ pub(super) fn smtp(r: &Reader<'_>) -> Option<Option<MailServer>> {
     let port = u16::try_from(port?).ok()?;
     let server = MailServer { host: host?, port, tls: tls?, login, from: from? };
     if let Err(error) = net::Mailer::new(server.clone()) {
-        r.mistake(&r.place_of("from"), "from", error.to_string(), "write from = \"Al Ain Business Center <bot@example.com>\"");
+        r.mistake(
+            &r.place_of("from"),
+            "from",
+            error.to_string(),
+            "write from = \"Al Ain Business Center <bot@example.com>\"",
+        );
         return None;
     }
     Some(Some(server))
@@ -117,7 +122,11 @@ fn intent(cx: &Context, entries: &[Entry], at: Place) -> Option<Intent> {
 /// A name of an intent: it stands in metrics and rows.
 fn word(text: &str) -> Result<(), String> {
     let fits = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    if fits && text.len() <= 40 { Ok(()) } else { Err(format!("{text:?} is not 1 to 40 capital letters, digits and \"_\"")) }
+    if fits && text.len() <= 40 {
+        Ok(())
+    } else {
+        Err(format!("{text:?} is not 1 to 40 capital letters, digits and \"_\""))
+    }
 }
 
 /// `[tenants.actions.NAME]`
@@ -217,9 +226,9 @@ fn http(r: &Reader<'_>) -> Option<Option<acts::HttpSettings>> {
     let body = |key: &'static str| r.given(key).map(|_| r.text_that(key, body_text, "'{\"name\": \"{name}\"}'"));
     let (sent, undone) = (body("body"), body("compensate_body"));
     let key_header = r.text("idempotency_header");
-    let compensate_url = r
-        .given("compensate_url")
-        .map(|_| r.text_that("compensate_url", check::template_address, "\"https://crm.example.com/orders/{result.id}\""));
+    let compensate_url = r.given("compensate_url").map(|_| {
+        r.text_that("compensate_url", check::template_address, "\"https://crm.example.com/orders/{result.id}\"")
+    });
     let compensate_method = r.choice("compensate_method", &METHODS);
     let (undone, compensate_method) = (optional(undone)?, compensate_method?);
     let compensate =

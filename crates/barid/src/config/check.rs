@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::Tenant;
 use super::keys::{KEYS, Key, Kind, Only};
 use super::load::tables;
 use super::read::{Context, Reader};
 use super::report::{Place, Report};
-use super::Tenant;
 use super::tree::{Entry, LISTS, NAMED, Value};
 use super::values::{is_loopback, nearest, spell};
 
@@ -99,14 +99,22 @@ pub(super) fn actions(cx: &Context, root: &[Entry], tenants: &[Option<Tenant>]) 
                 tenant.slug,
                 spell(longest)
             );
-            let mend = format!("write lease = \"{}\" or more, or shorten that timeout", spell(longest * 2 + Duration::from_secs(1)));
+            let mend = format!(
+                "write lease = \"{}\" or more, or shorten that timeout",
+                spell(longest * 2 + Duration::from_secs(1))
+            );
             cx.report.borrow_mut().mistake(&Place::Nowhere, "jobs.lease", what, mend);
         }
         if let Some(action) = tenant.actions.iter().find(|a| !a.settings.email.is_empty())
             && smtp.given("host").is_none()
         {
             let what = format!("is missing, and the action {:?} of {:?} sends mail", action.name, tenant.slug);
-            cx.report.borrow_mut().mistake(&Place::Nowhere, "smtp.host", what, "write host = \"mail.example.com\" under [smtp]");
+            cx.report.borrow_mut().mistake(
+                &Place::Nowhere,
+                "smtp.host",
+                what,
+                "write host = \"mail.example.com\" under [smtp]",
+            );
         }
     }
 }

@@ -11,8 +11,8 @@ use super::read::{Context, Reader};
 use super::report::{Mistake, Place, Report};
 use super::tree::{self, Entry, Value};
 use super::{
-    Channel, Config, Flow, Green, Groups, Jobs, Log, LogFormat, Meta, OnUnknown, PairLimit, Send, Server, Store,
-    StoreUrl, Template, Tenant, Unrouted,
+    Breakers, Channel, Config, Flow, Green, Groups, Jobs, Log, LogFormat, Meta, OnUnknown, PairLimit, Send, Server,
+    Store, StoreUrl, Template, Tenant, Unrouted,
 };
 use types::Secret;
 
@@ -62,6 +62,7 @@ pub fn load_text(
     let jobs = jobs(&Reader::top(&cx, &root, "jobs"));
     let send = send(&Reader::top(&cx, &root, "send"), &Reader::top(&cx, &root, "send.pair"));
     let smtp = acts::smtp(&Reader::top(&cx, &root, "smtp"));
+    let breakers = breakers(&Reader::top(&cx, &root, "breakers"));
     let log = log(&Reader::top(&cx, &root, "log"));
     let rates = send.as_ref().map_or((1, 1), |s| (s.rate_meta, s.rate_greenapi));
     let tenants: Vec<Option<Tenant>> =
@@ -76,7 +77,17 @@ pub fn load_text(
     }
     let config = |warnings| {
         let tenants = tenants.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(Config { server: server?, store: store?, jobs: jobs?, send: send?, smtp: smtp?, log: log?, tenants, warnings })
+        Some(Config {
+            server: server?,
+            store: store?,
+            jobs: jobs?,
+            send: send?,
+            smtp: smtp?,
+            breakers: breakers?,
+            log: log?,
+            tenants,
+            warnings,
+        })
     };
     let name = name.to_owned();
     config(report.warnings)
@@ -198,6 +209,11 @@ fn send(r: &Reader<'_>, pair: &Reader<'_>) -> Option<Send> {
         typing: typing?,
         allow_private: allow_private?,
     })
+}
+
+fn breakers(r: &Reader<'_>) -> Option<Breakers> {
+    let (failures, open, open_max) = (r.count("failures"), r.duration("open"), r.duration("open_max"));
+    Some(Breakers { failures: failures?, open: open?, open_max: open_max? })
 }
 
 fn log(r: &Reader<'_>) -> Option<Log> {

@@ -45,6 +45,8 @@ pub struct Config {
     pub send: Send,
     /// `[smtp]`; `None`: no mail.
     pub smtp: Option<net::MailServer>,
+    /// `[breakers]`
+    pub breakers: Breakers,
     /// `[log]`
     pub log: Log,
     /// `[[tenants]]`, in the order of the file.
@@ -175,6 +177,17 @@ pub enum OnUnknown {
     Resend,
     /// Wait for a person.
     Hold,
+}
+
+/// Breakers before outside dependencies (S4.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breakers {
+    /// So many failures in a row open one.
+    pub failures: u32,
+    /// How long it stays open the first time.
+    pub open: Duration,
+    /// The longest that this grows to.
+    pub open_max: Duration,
 }
 
 /// Logs (S6.5).

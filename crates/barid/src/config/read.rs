@@ -325,7 +325,12 @@ impl<'a> Reader<'a> {
         let one = |entry: &Entry| {
             let name = entry.key.to_ascii_lowercase();
             if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
-                self.mistake(&entry.at, key, format!("{:?} is no name of a header", cut(&entry.key)), "write { Authorization = \"${CRM_TOKEN}\" }");
+                self.mistake(
+                    &entry.at,
+                    key,
+                    format!("{:?} is no name of a header", cut(&entry.key)),
+                    "write { Authorization = \"${CRM_TOKEN}\" }",
+                );
                 return None;
             }
             self.secret_node(&entry.node, row, key).map(|secret| (name, secret))

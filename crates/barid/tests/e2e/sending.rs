@@ -220,3 +220,35 @@ async fn a_hanging_provider_is_left_in_time() {
     assert_eq!(world.one("SELECT fault FROM attempts").await, "ambiguous");
     assert_eq!(world.say(OTHER, HELLO).await, "sent");
 }
+
+/// S4.10: a provider that fails again and again is left alone: what comes meanwhile is saved, waits, and loses no attempt; another number goes
+/// on; a person's reset lets it go out at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_breaker_saves_and_waits_and_a_reset_lets_it_go() {
+    let env =
+        [("BARID__BREAKERS__FAILURES", "3"), ("BARID__BREAKERS__OPEN", "1h"), ("BARID__BREAKERS__OPEN_MAX", "1h")];
+    let world = Setup::default().env(&env).start().await;
+    let broken = Fault::ServerError { accepted: false };
+    world.sim.push_fault(Rule::always(broken).of(Provider::Meta));
+    for n in 0..3 {
+        world.say(&format!("97150000011{n}"), HELLO).await;
+    }
+    world.until("SELECT state FROM breaker WHERE name LIKE 'channel%' AND state <> 'closed'", "open").await;
+    assert_eq!(world.say(PHONE, HELLO).await, "saved_only");
+    let of_person = format!(
+        "SELECT o.attempts || ' ' || a.outcome || ' ' || substr(a.error, 1, 14) FROM attempts a JOIN outbox o USING (message_id)
+         JOIN conversation v ON v.id = o.conversation_id JOIN contacts c ON c.id = v.contact_id WHERE c.phone = '{PHONE}'"
+    );
+    assert_eq!(world.one(&of_person).await, "0 saved_only not attempted:");
+    assert_eq!(world.ask(&world.green.lead("971500000103", "Omar").text(HELLO)).await["response_sent"], "sent");
+    world.sim.clear_faults();
+    let name = world.one("SELECT name FROM breaker WHERE state = 'open'").await;
+    let (turn, access, by) = (store::breakers::Turn::Reset, store::desk::Access::All, store::desk::By::command());
+    let reset = store::desk::breakers::Move { name, turn, reason: "the provider is back".into(), access, by };
+    world.app().store().write(reset).await.unwrap();
+    world.app().store().hub().ring_breakers();
+    world.app().store().hub().wake();
+    assert_eq!(world.heard(PHONE, 1).await.len(), 1);
+    let metrics = world.get("/metrics").await.1;
+    assert!(metrics.contains("circuit_breaker_state{name=\"channel_"), "{metrics}");
+}

@@ -82,7 +82,14 @@ fn url(a: &Account, method: &str, query: &str) -> Secret {
 }
 
 fn get(a: &Account, method: &str, query: &str, name: &'static str) -> Plan {
-    Plan { method: Method::Get, url: url(a, method, query), authorization: None, headers: Vec::new(), body: Body::Empty, name }
+    Plan {
+        method: Method::Get,
+        url: url(a, method, query),
+        authorization: None,
+        headers: Vec::new(),
+        body: Body::Empty,
+        name,
+    }
 }
 
 fn post(a: &Account, method: &str, name: &'static str, body: &Value) -> Plan {

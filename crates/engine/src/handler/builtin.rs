@@ -10,7 +10,14 @@ use super::{Case, Handled, Handler};
 
 /// All six.
 pub(super) fn all() -> Vec<Arc<dyn Handler>> {
-    vec![Arc::new(Order), Arc::new(Price), Arc::new(Complaint), Arc::new(Availability), Arc::new(Call), Arc::new(Unknown)]
+    vec![
+        Arc::new(Order),
+        Arc::new(Price),
+        Arc::new(Complaint),
+        Arc::new(Availability),
+        Arc::new(Call),
+        Arc::new(Unknown),
+    ]
 }
 
 /// Somebody wants to buy, book or apply: an order is entered.

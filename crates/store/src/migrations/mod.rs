@@ -11,6 +11,9 @@ const VERSIONS: &[(i64, &str)] = &[
     (11, include_str!("0011.sql")),
     (15, include_str!("0015.sql")),
     (20, include_str!("0020.sql")),
+    (40, include_str!("0040.sql")),
+    (41, include_str!("0041.sql")),
+    (50, include_str!("0050.sql")),
 ];
 
 sql! {

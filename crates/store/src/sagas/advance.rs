@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use types::states::{ConversationState, MessageStatus, SagaState, StepState};
 use types::outbound::OutboundContent;
+use types::states::{ConversationState, MessageStatus, SagaState, StepState};
 use types::{ConversationId, DedupeKey, Effect, OnDoubt, RequestId, SagaId, TaskId, Timestamp};
 
 use super::{Due, Head, Line, Owner, Step};
@@ -183,7 +183,8 @@ impl Op for Advance {
         let head = tx.first(&HEAD, params![saga, owner, fence], head)?;
         let Some(head) = head else { return Err(StoreError::LeaseLost(self.hold.conversation)) };
         let lines = tx.all(&STEPS, params![saga], |r| line(r, saga, &head))?;
-        let mut moving = Moving { op: self, state: head.state, head, lines, executed: Vec::new(), told: false, why: None };
+        let mut moving =
+            Moving { op: self, state: head.state, head, lines, executed: Vec::new(), told: false, why: None };
         let due = match &self.came {
             Some((seq, verdict)) => moving.record(tx, *seq, verdict)?,
             None => None,
@@ -257,7 +258,14 @@ impl Moving<'_> {
     }
 
     /// Moves a step; what `error` says of it stays until it is done.
-    fn set(&mut self, tx: &mut dyn Tx, n: usize, to: StepState, error: Option<&str>, result: Option<&str>) -> Result<()> {
+    fn set(
+        &mut self,
+        tx: &mut dyn Tx,
+        n: usize,
+        to: StepState,
+        error: Option<&str>,
+        result: Option<&str>,
+    ) -> Result<()> {
         let now = tx.now();
         let line = &mut self.lines[n];
         line.state = line.state.advance(to)?;

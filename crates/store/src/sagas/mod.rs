@@ -21,8 +21,8 @@ use types::{
 
 use crate::sql::Sql;
 
-pub use advance::{Advance, Advanced, Claim, Hold, NextDue, Todo, Verdict};
 pub(crate) use advance::free;
+pub use advance::{Advance, Advanced, Claim, Hold, NextDue, Todo, Verdict};
 pub(crate) use begin::begin;
 
 /// Every statement.

@@ -224,7 +224,7 @@ impl Life<'_> {
             8 => Outcome::Retry(refusal(Fault::Configuration, Scope::Channel)),
             _ => {
                 let (lease, message, policy) = (lease.clone(), deliver.message, Arc::clone(&db.policy));
-                let op = Postpone { lease, message, wait: Duration::from_secs(3), stop: false, policy };
+                let op = Postpone { lease, message, wait: Duration::from_secs(3), why: None, stop: false, policy };
                 return Ok(db.store.write(op).await.map(|a| a.next));
             }
         };

@@ -75,6 +75,7 @@ async fn every_write(db: &Db, held: &Claimed, deliver: &store::Deliver) -> Vec<(
         lease: lease.clone(),
         message: deliver.message,
         wait: Duration::from_secs(1),
+        why: None,
         stop: false,
         policy: Arc::clone(policy),
     };

@@ -1,6 +1,7 @@
 //! What every database must do. Each case runs on a fresh database of every kind, which is checked for wholeness when the case ends.
 
 mod accounts;
+mod breakers;
 mod channels;
 mod contacts;
 mod conversations;
@@ -9,6 +10,7 @@ mod desk;
 mod inbox;
 mod jobs;
 mod leases;
+mod operators;
 mod order;
 mod outbox;
 mod outcomes;
@@ -22,6 +24,7 @@ use crate::support::{Backend, Case, everywhere};
 
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
+    ("breakers", breakers::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
@@ -30,6 +33,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
+    ("operators", operators::CASES),
     ("order", order::CASES),
     ("outbox", outbox::CASES),
     ("outcomes", outcomes::CASES),

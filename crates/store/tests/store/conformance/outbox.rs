@@ -89,7 +89,7 @@ async fn a_first_message_to_a_number_opens_its_conversation(db: &Db) {
 async fn postponing_uses_no_attempt_up(db: &Db) {
     let (lease, deliver) = db.sending("w1", PHONE, "hi").await;
     let wait = Duration::from_secs(6);
-    let op = Postpone { lease, message: deliver.message, wait, stop: false, policy: Arc::clone(&db.policy) };
+    let op = Postpone { lease, message: deliver.message, wait, why: None, stop: false, policy: Arc::clone(&db.policy) };
     let after = db.store.write(op).await.unwrap();
     assert_eq!(after.next, Next::Wait(Some(db.now().plus(wait))));
     assert_eq!((db.status_of(deliver.message).await, db.count("attempts").await), ("pending".into(), 0));

@@ -47,7 +47,10 @@ fn act(name: &str, effects: &[(Effect, OnDoubt)]) -> NewAct {
 const AGAIN: OnDoubt = OnDoubt::Again;
 
 fn usual() -> NewSaga {
-    let acts = vec![act("notify_sales", &[(Effect::Email, AGAIN), (Effect::Slack, AGAIN)]), act("create_order", &[(Effect::Http, AGAIN)])];
+    let acts = vec![
+        act("notify_sales", &[(Effect::Email, AGAIN), (Effect::Slack, AGAIN)]),
+        act("create_order", &[(Effect::Http, AGAIN)]),
+    ];
     NewSaga { apology: "Sorry, it did not go through.".to_owned(), acts }
 }
 
@@ -127,10 +130,20 @@ async fn id(db: &Db) -> SagaId {
 async fn tasks_alone_need_no_saga(db: &Db) {
     begun(db, NewSaga { apology: String::new(), acts: vec![act("create_order", &[])] }).await;
     assert_eq!((db.count("saga").await, db.count("task").await), (0, 1));
-    let task = "SELECT task_type, title, status, priority, assigned_to_type, assigned_to_id, source, metadata FROM task";
+    let task =
+        "SELECT task_type, title, status, priority, assigned_to_type, assigned_to_id, source, metadata FROM task";
     assert_eq!(
         db.rows(task).await,
-        [["create_order", "Do create_order", "pending", "high", "team", "sales", "assistant", r#"{"service":"golden visa"}"#]]
+        [[
+            "create_order",
+            "Do create_order",
+            "pending",
+            "high",
+            "team",
+            "sales",
+            "assistant",
+            r#"{"service":"golden visa"}"#
+        ]]
     );
     assert!(claim(db, "node-a").await.is_empty());
     assert_eq!(db.store.read(NextDue).await.unwrap(), None);
@@ -174,7 +187,10 @@ async fn a_refusal_for_good_undoes_in_reverse_and_the_lead_is_told_once(db: &Db)
     assert_eq!(saga.result.failed, ["create_order (http)"]);
     assert_eq!(saga.result.compensated.len(), 4, "tasks too: {:?}", saga.result);
     assert_eq!(db.count("task WHERE status = 'cancelled'").await, 2);
-    assert_eq!(db.rows("SELECT body, sender FROM message WHERE direction = 'out'").await, [["Sorry, it did not go through.", "AI"]]);
+    assert_eq!(
+        db.rows("SELECT body, sender FROM message WHERE direction = 'out'").await,
+        [["Sorry, it did not go through.", "AI"]]
+    );
     assert_eq!(db.count("outbox WHERE dedupe_key LIKE '%:undone'").await, 1);
     assert_eq!(db.one("SELECT kind FROM notification").await, "saga_undone");
     db.claim_send().await;
@@ -243,10 +259,19 @@ async fn settle(db: &Db, deed: Deed) -> Result<String, StoreError> {
 async fn a_compensation_that_fails_for_good_is_stuck_and_a_person_retries_or_skips(db: &Db) {
     begun(db, usual()).await;
     let first = hold(db).await;
-    let way = play(db, &first, |what| if what.starts_with("do 4") || what.starts_with("undo 2") { refused() } else { done() }).await;
+    let way = play(
+        db,
+        &first,
+        |what| if what.starts_with("do 4") || what.starts_with("undo 2") { refused() } else { done() },
+    )
+    .await;
     assert_eq!(way.last().map(String::as_str), Some("over: stuck"));
     assert_eq!(db.count("message WHERE direction = 'out'").await, 0, "nothing is said while it is not known");
-    let stuck = db.store.read(List { tenant: None, state: Some(SagaState::Stuck), after: After::NEWEST, limit: 9 }).await.unwrap();
+    let stuck = db
+        .store
+        .read(List { tenant: None, state: Some(SagaState::Stuck), after: After::NEWEST, limit: 9 })
+        .await
+        .unwrap();
     assert_eq!((stuck.len(), stuck[0].1.error.as_deref()), (1, Some("422: no such service")));
     settle(db, Deed::Retry).await.unwrap();
     let second = hold(db).await;
