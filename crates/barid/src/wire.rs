@@ -1,5 +1,6 @@
 //! Where everything meets: a configuration becomes rows, routes, an engine, senders, a worker and a server.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,7 +111,15 @@ pub fn policy(config: &Config) -> Policy {
             OnUnknown::Hold => store::OnUnknown::Hold,
         },
         pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
+        gather: HashMap::new(),
     }
+}
+
+/// The same, with what differs between tenants.
+fn policy_of(config: &Config, synced: &[Synced]) -> Policy {
+    let rows = config.tenants.iter().zip(synced);
+    let gather = rows.filter(|(t, _)| !t.gather.is_zero()).map(|(t, rows)| (rows.tenant, t.gather)).collect();
+    Policy { gather, ..policy(config) }
 }
 
 /// The rows that the configuration asks for.
@@ -315,7 +324,7 @@ pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::
     let synced = sync(config, &store).await?;
     let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
     let parts = parts(config, &synced, store.clock())?;
-    let options = worker_options(config, &Arc::new(policy(config)));
+    let options = worker_options(config, &Arc::new(policy_of(config, &synced)));
     let worker = Worker::new(store.clone(), parts, options, owner);
     let ran = worker.run_outbound(max).await;
     worker.drain(config.jobs.drain).await;
@@ -348,7 +357,7 @@ impl App {
         let address = listener.local_addr()?;
         let store = open_store(config, clock, start.own_clock).await?;
         let synced = sync(config, &store).await?;
-        let policy = Arc::new(policy(config));
+        let policy = Arc::new(policy_of(config, &synced));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
         let parts = parts(config, &synced, store.clock())?;
         let worker = Worker::new(store.clone(), parts, worker_options(config, &policy), Arc::clone(&owner));

@@ -57,7 +57,7 @@ pub use postgres::{PostgresOptions, shown as postgres_shown};
 pub use reach::{Reach, Touches};
 pub use sql::Op;
 pub use sqlite::{Role, SqliteOptions};
-pub use work::{Claimed, Deliver, Lease, Next, Snapshot, Turn, Work};
+pub use work::{Claimed, Deliver, Gathered, Lease, Next, Snapshot, Turn, Work};
 
 use postgres::Postgres;
 use sqlite::Sqlite;

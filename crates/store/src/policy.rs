@@ -1,8 +1,9 @@
 //! The times and choices by which rows move: the part of the configuration that operations need.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use types::{Fault, Timestamp};
+use types::{Fault, TenantId, Timestamp};
 
 /// What happens to a send whose fate stays unknown (S4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Policy {
     pub on_unknown: OnUnknown,
     /// How long a person's own reply pauses the assistant (S3.10).
     pub pause: Duration,
+    /// Tenants whose short messages are gathered for so long and answered once (S3.10); the others' are answered at once.
+    pub gather: HashMap<TenantId, Duration>,
 }
 
 impl Default for Policy {
@@ -46,11 +49,19 @@ impl Default for Policy {
             reconcile_green: s(180),
             on_unknown: OnUnknown::Resend,
             pause: s(7200),
+            gather: HashMap::new(),
         }
     }
 }
 
 impl Policy {
+    /// How long to gather what this tenant's customers write, if at all.
+    #[must_use]
+    pub fn gather(&self, tenant: TenantId) -> Option<Duration> {
+        // Nobody gathers unless told so: one look at an empty map.
+        self.gather.get(&tenant).copied()
+    }
+
     /// Attempts of a job before its dead letter.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {

@@ -10,6 +10,7 @@ use store::sagas::{NewAct, NewSaga};
 use store::{Next, Turn};
 use types::Fault;
 use types::clock::Stopwatch;
+use types::inbound::Content;
 use types::outbound::OutboundContent;
 use types::states::ConversationState;
 
@@ -37,6 +38,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     // What waits behind a breaker is saved as due, so that the delivery, which comes next, records why it waits.
     let hold = wait.map(|w| if w.why.is_some() { std::time::Duration::ZERO } else { w.lasts });
     let (message, request) = (turn.message, turn.request_id.clone());
+    let merged: Vec<_> = turn.gathered.iter().map(|g| g.message).collect();
     let alone = tasks_alone(&finish);
     let acts = finish.acts.is_some();
     let (state, memory, outcome) = (finish.state.as_ref().map(|(s, _)| *s), finish.memory.clone(), finish.outcome);
@@ -51,6 +53,9 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     };
     let after = persist(worker, op, "a turn").await?;
     fail::fail_point!("worker.turn_saved");
+    for message in merged {
+        worker.store.hub().settled(message);
+    }
     for action in alone {
         crate::saga::count(action, true);
     }
@@ -107,7 +112,7 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fa
     let request = engine::Turn {
         tenant: s.tenant,
         now,
-        message: turn.content.clone(),
+        message: said(turn),
         memory,
         profile_name: s.profile_name.clone(),
         aids: engine::agent::Aids::default(),
@@ -134,6 +139,15 @@ impl Worker {
             self.egress.acknowledge(held.snapshot.channel, held.snapshot.recipient.clone(), turn.provider_id.clone());
         self.tasks.spawn(courtesy);
     }
+}
+
+/// What the person said; of a burst, all of it as lines of one text (S3.10).
+fn said(turn: &Turn) -> Content {
+    if turn.gathered.is_empty() {
+        return turn.content.clone();
+    }
+    let lines = std::iter::once(turn.content.text()).chain(turn.gathered.iter().map(|g| g.text.as_str()));
+    Content::Text { body: lines.collect::<Vec<_>>().join("\n") }
 }
 
 /// Actions that are done with the turn itself: those without an effect outside.

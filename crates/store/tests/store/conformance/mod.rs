@@ -7,6 +7,7 @@ mod contacts;
 mod conversations;
 mod dead_letters;
 mod desk;
+mod gather;
 mod inbox;
 mod jobs;
 mod leases;
@@ -30,6 +31,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
     ("desk", desk::CASES),
+    ("gather", gather::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
