@@ -107,6 +107,8 @@ ids! {
     AuditId;
     /// The actions of one message (S3.6).
     SagaId;
+    /// An alert, or its way to somebody (S6.6).
+    AlertId;
 }
 
 /// The id that the provider gave a message: `wamid.…` (Meta) or `idMessage` (Green API). Opaque.

@@ -1,6 +1,7 @@
 //! Barid's words, which every other room speaks and which speak to nobody.
 //!
 //! - [`ids`]: newtyped ids and the generator that makes them
+//! - [`alert`]: alerts as values (S6.6)
 //! - [`breaker`]: a breaker as it stands on record (S4.10)
 //! - [`clock`]: time and chance as parameters; nothing else in the workspace may ask the system for either
 //! - [`secret`]: values that never print
@@ -15,6 +16,7 @@
 //! - [`text`]: small text tools that several rooms need
 
 pub mod action;
+pub mod alert;
 pub mod breaker;
 pub mod clock;
 pub mod fault;

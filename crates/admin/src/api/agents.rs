@@ -72,7 +72,7 @@ pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Aske
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
     let tenants = caller.tenants(&desk).await?;
     let slug = tenants.iter().find(|t| t.id == tenant).map(|t| t.slug.clone()).unwrap_or_default();
-    let counts = desk.store.read(Counts { tenant, user: None }).await?;
+    let counts = desk.store.read(Counts { tenant, user: None, status: None }).await?;
     let name = desk.options.assistants.get(&slug).cloned().unwrap_or_else(|| "Assistant".into());
     let agent = Agent {
         id: "flow".into(),

@@ -5,7 +5,7 @@
 //! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
-//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
 
 mod beside;
 mod breakers;
@@ -19,6 +19,7 @@ mod export;
 mod failed;
 mod jobs;
 mod migrate;
+mod r#move;
 mod output;
 mod sagas;
 mod send;
@@ -91,6 +92,8 @@ enum Command {
     Breakers(breakers::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
+    /// Carry the installation to another database; goes on where it was when it is run again.
+    Move(r#move::Args),
     /// People who sign in to the page.
     #[command(subcommand)]
     User(user::Command),
@@ -201,14 +204,14 @@ impl Paging {
     }
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command of this process's arguments. `give_back` returns freed memory to the system; a server calls it once it has started.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run(give_back: fn()) -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(dispatch(cli));
+            let result = runtime.block_on(dispatch(cli, give_back));
             // A thread that waits for a line from the terminal would hold the end up for ever.
             runtime.shutdown_background();
             result
@@ -225,12 +228,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<(), Failure> {
+async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
     let clock: SharedClock = Arc::new(SystemClock);
     let out = Output::new(cli.json, clock.now());
     let cx = Context { path: cli.config, clock, out };
     match cli.command {
-        Command::Serve(args) => serve::run(cx.load()?, args).await,
+        Command::Serve(args) => serve::run(cx.load()?, args, give_back).await,
         Command::Demo(args) => demo::run(args, cx.clock).await,
         Command::Chat(args) => chat::run(args).await,
         Command::Check => check::run(&cx),
@@ -244,6 +247,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Jobs(command) => jobs::run(&cx, command).await,
         Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
+        Command::Move(args) => r#move::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
         Command::Token(command) => token::run(&cx, command).await,
         Command::Completions { shell } => completions(&cx, shell),

@@ -13,6 +13,8 @@
 #[cfg(test)]
 mod actions;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod away;
 #[cfg(test)]
 mod clients;

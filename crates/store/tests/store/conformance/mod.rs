@@ -1,7 +1,9 @@
 //! What every database must do. Each case runs on a fresh database of every kind, which is checked for wholeness when the case ends.
 
 mod accounts;
+mod alerts;
 mod breakers;
+mod carry;
 mod channels;
 mod contacts;
 mod conversations;
@@ -25,7 +27,9 @@ use crate::support::{Backend, Case, everywhere};
 
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
+    ("alerts", alerts::CASES),
     ("breakers", breakers::CASES),
+    ("carry", carry::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
