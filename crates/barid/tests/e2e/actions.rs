@@ -53,6 +53,8 @@ tls = "none"
 from = "Al Ain Business Center <bot@business.example>"
 "#;
 
+const PRIVATE: &str = "BARID__SEND__ALLOW_PRIVATE";
+
 async fn stage(more: &str, env: &[(&'static str, &'static str)]) -> Stage {
     let (vendors, smtp) = (Vendors::start().await.unwrap(), Smtp::start().await.unwrap());
     let text = format!("{ACTIONS}{more}");
@@ -60,8 +62,11 @@ async fn stage(more: &str, env: &[(&'static str, &'static str)]) -> Stage {
         .replace("VENDORS", &vendors.base_url())
         .replace("TOKEN", TOKEN)
         .replace("SMTPPORT", &smtp.port().to_string());
-    let usual = [("BARID__SEND__ALLOW_PRIVATE", "true")];
-    let world = Setup::default().more(text.leak()).env(&usual).env(env).start().await;
+    let mut setup = Setup::default().more(text.leak()).env(env);
+    if env.iter().all(|(key, _)| *key != PRIVATE) {
+        setup = setup.env(&[(PRIVATE, "true")]);
+    }
+    let world = setup.start().await;
     Stage { world, vendors, smtp }
 }
 
@@ -248,7 +253,7 @@ async fn a_tenants_own_intent_is_understood_answered_and_done() {
 /// S7.3: what a tenant configures reaches no private address unless the operator allows it.
 #[tokio::test(flavor = "multi_thread")]
 async fn private_addresses_are_refused() {
-    let stage = stage("", &[("BARID__SEND__ALLOW_PRIVATE", "false")]).await;
+    let stage = stage("", &[(PRIVATE, "false")]).await;
     stage.world.say(PHONE, "how much is Ejari?").await;
     stage.until("compensated").await;
     assert_eq!(stage.vendors.calls(), 0);
