@@ -10,6 +10,7 @@ mod contacts;
 mod conversations;
 mod dead_letters;
 mod desk;
+mod gather;
 mod inbox;
 mod jobs;
 mod leases;
@@ -19,6 +20,7 @@ mod outbox;
 mod outcomes;
 mod receipts;
 mod reconcile;
+mod sagas;
 mod spool;
 mod sweep;
 mod views;
@@ -36,6 +38,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
     ("desk", desk::CASES),
+    ("gather", gather::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
@@ -46,6 +49,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("receipts", receipts::CASES),
     ("reconcile", reconcile::CASES),
     ("spool", spool::CASES),
+    ("sagas", sagas::CASES),
     ("sweep", sweep::CASES),
     ("views", views::CASES),
 ];
