@@ -52,6 +52,8 @@ pub struct Finish {
     pub outcome: &'static str,
     /// A person should look: title and text of the notice.
     pub notice: Option<(String, String)>,
+    /// What agents and experiments did; `None` for everyone without.
+    pub traces: Option<Box<crate::agents::Traces>>,
 }
 
 /// A reply to be saved.
@@ -108,6 +110,9 @@ impl Op for FinishTurn {
         tx.execute(&DONE, params![self.turn.job, self.finish.outcome, now])?;
         if self.turn.redriven {
             dead_letters::resolve(tx, self.turn.job)?;
+        }
+        if let Some(traces) = &self.finish.traces {
+            traces.save(tx, s, self.turn.message)?;
         }
         if let Some((title, body)) = &self.finish.notice {
             let key = format!("turn:{}", self.turn.message);

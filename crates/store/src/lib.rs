@@ -6,12 +6,14 @@
 //! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `agents.rs`: what agents remember and have done
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
 #[macro_use]
 pub mod sql;
 pub mod accounts;
+pub mod agents;
 pub mod breakers;
 pub mod channels;
 pub mod contacts;
@@ -222,12 +224,14 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         accounts::sessions::STATEMENTS,
         accounts::tokens::STATEMENTS,
         accounts::users::STATEMENTS,
+        agents::STATEMENTS,
         breakers::STATEMENTS,
         channels::STATEMENTS,
         contacts::STATEMENTS,
         conversations::STATEMENTS,
         dead_letters::STATEMENTS,
         desk::acts::STATEMENTS,
+        desk::agents::STATEMENTS,
         desk::audit::STATEMENTS,
         desk::batches::STATEMENTS,
         desk::breakers::STATEMENTS,

@@ -254,7 +254,8 @@ id_values!(
     TokenId,
     NoteId,
     BatchId,
-    AuditId
+    AuditId,
+    AgentSessionId
 );
 
 macro_rules! text_values {

@@ -105,6 +105,8 @@ ids! {
     BatchId;
     /// A line of the audit record (S6.7).
     AuditId;
+    /// A run of turns of one agent in one conversation (S3.7).
+    AgentSessionId;
 }
 
 /// The id that the provider gave a message: `wamid.…` (Meta) or `idMessage` (Green API). Opaque.

@@ -2,6 +2,7 @@
 //!
 //! - `conversation.rs`: works one leased conversation until nothing in it is due
 //! - `turn.rs`, `deliver.rs`, `reconcile.rs`: one kind of work each
+//! - `agents.rs`: what turns of tenants with agents need, and what is kept of them
 //! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
 //! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
 //! - `breakers.rs`: shares the breakers with the other nodes (S4.10)
@@ -9,6 +10,7 @@
 //! - `persist.rs`: writes that must not be lost to a database that is away for a moment
 
 mod breakers;
+mod agents;
 mod conversation;
 mod deliver;
 mod persist;
@@ -50,6 +52,8 @@ pub struct Options {
     pub keep_events: Duration,
     /// How long finished jobs are kept.
     pub keep_jobs: Duration,
+    /// An agent's session ends after so long without a turn.
+    pub session_idle: Duration,
     /// How often a paused channel is probed.
     pub probe_every: Duration,
     /// Times and choices.

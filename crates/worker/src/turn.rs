@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use engine::agent::Aids;
 use engine::{Decision, Memory, Suppression};
 use futures_util::FutureExt;
 use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
@@ -22,7 +23,14 @@ const LONGEST_TEXT: usize = 4096;
 /// Works one turn; what follows it.
 pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Option<Next> {
     let watch = Stopwatch::start();
-    let finish = match decide(worker, held, &turn).await {
+    let aids = match crate::agents::aids(worker, held, &turn).await {
+        Ok(aids) => aids,
+        Err((fault, error)) => return fail(worker, held, turn, fault, error).await,
+    };
+    if let Some(wait) = crate::agents::still_waits(worker, held, &turn, &aids) {
+        return crate::agents::put_back(worker, held, &turn, wait).await;
+    }
+    let finish = match decide(worker, held, &turn, aids).await {
         Ok(finish) => finish,
         Err((fault, error)) => return fail(worker, held, turn, fault, error).await,
     };
@@ -83,7 +91,7 @@ async fn fail(worker: &Arc<Worker>, held: &Held, turn: Turn, fault: Fault, error
 }
 
 /// What the turn comes to. A hang, a panic and an unreadable memory are failures of this attempt, not of the process.
-async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fault, String)> {
+async fn decide(worker: &Worker, held: &Held, turn: &Turn, aids: Aids) -> Result<Finish, (Fault, String)> {
     let now = worker.store.clock().now();
     let s = &held.snapshot;
     if !store::inbox::answers(s.state, s.state_until, now) {
@@ -101,7 +109,7 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fa
         message: turn.content.clone(),
         memory,
         profile_name: s.profile_name.clone(),
-        aids: engine::agent::Aids::default(),
+        aids,
     };
     fail::fail_point!("worker.deciding");
     let deciding = AssertUnwindSafe(worker.engine.decide(&request)).catch_unwind();
@@ -132,6 +140,7 @@ fn finish(held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault
         metrics::counter!("outbound_sanitized_total").increment(u64::from(decision.sanitized));
         tracing::info!(inbound_message_id = %turn.message, removed = decision.sanitized, "a list of services was taken out of the reply");
     }
+    metrics::histogram!("ai_intent_confidence").record(f64::from(decision.confidence));
     metrics::counter!("ai_intent_detected_total", "intent" => decision.intent.as_str()).increment(1);
     for (step, found) in &decision.steps {
         tracing::debug!(inbound_message_id = %turn.message, step, found, "pipeline");
@@ -143,6 +152,7 @@ fn finish(held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault
     }
     let memory = serde_json::to_string(&decision.memory)
         .map_err(|e| (Fault::Bug, format!("the conversation's memory cannot be written: {e}")))?;
+    let traces = crate::agents::traces(decision.traces, decision.memory.known());
     let state = next_state(held.snapshot.state, opted_out, decision.handover.as_ref().map(|h| h.reason.as_str()));
     let notice = decision.handover.as_ref().map(|h| {
         let known: Vec<_> = decision.fields.iter().map(|(k, v)| format!("{k}: {v}")).collect();
@@ -159,7 +169,7 @@ fn finish(held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault
             .collect()
     });
     let outcome = if replies.is_empty() { "nothing_to_say" } else { "replied" };
-    Ok(Finish { replies, memory: Some(memory), fields: decision.fields, state, opted_out, outcome, notice })
+    Ok(Finish { replies, memory: Some(memory), fields: decision.fields, state, opted_out, outcome, notice, traces })
 }
 
 fn next_state(

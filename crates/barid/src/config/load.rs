@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::agents;
 use super::check;
 use super::keys::Only;
 use super::read::{Context, Reader};
@@ -54,6 +55,7 @@ pub fn load_text(
     let mut root = tree::parse(text.trim_start_matches('\u{feff}'), &mut report);
     tree::overlay(&mut root, &variables, &mut report);
     check::shape(&root, &mut report);
+    let enhanced = enhanced(&variables, &mut report);
     let cx = Context { env: variables.into_iter().collect(), folder: folder.to_owned(), report: RefCell::new(report) };
 
     let server = server(&Reader::top(&cx, &root, "server"));
@@ -63,9 +65,13 @@ pub fn load_text(
     let breakers = breakers(&Reader::top(&cx, &root, "breakers"));
     let log = log(&Reader::top(&cx, &root, "log"));
     let rates = send.as_ref().map_or((1, 1), |s| (s.rate_meta, s.rate_greenapi));
+    let agents = agents::agents(&cx, &root);
     let tenants: Vec<Option<Tenant>> =
         tables(&root, "tenants").map(|(entries, at)| tenant(&cx, entries, at, rates)).collect();
     check::cross(&cx, &root);
+    if let Some(agents) = &agents {
+        agents::cross(&cx, &root, agents);
+    }
 
     let mut report = cx.report.into_inner();
     report.sort();
@@ -88,6 +94,21 @@ pub fn load_text(
     let name = name.to_owned();
     config(report.warnings)
         .ok_or_else(|| vec![whole_file(name, "was refused without a reason", "report this as a defect of Barid")])
+}
+
+/// `WA_ENHANCED_PROCESSING`, under the name that operators know from before Barid.
+fn enhanced(variables: &[(String, String)], report: &mut Report) -> bool {
+    const NAME: &str = "WA_ENHANCED_PROCESSING";
+    let Some((_, text)) = variables.iter().find(|(name, _)| name == NAME) else { return true };
+    match text.trim().to_ascii_lowercase().as_str() {
+        "" | "true" | "1" | "yes" | "on" => true,
+        "false" | "0" | "no" | "off" => false,
+        _ => {
+            let at = Place::Env(NAME.to_owned());
+            report.mistake(&at, "", format!("{text:?} is neither true nor false"), "write false to turn all agents off");
+            true
+        }
+    }
 }
 
 /// The tables of a list, each with its place.
@@ -120,7 +141,7 @@ fn server(r: &Reader<'_>) -> Option<Server> {
 }
 
 /// Given and wrong is `None`, not given is `Some(None)`.
-fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+pub(super) fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     match read {
         None => Some(None),
         Some(value) => value.map(Some),
@@ -161,8 +182,8 @@ fn jobs(r: &Reader<'_>) -> Option<Jobs> {
     let redrive = r.durations("redrive");
     let workers = r.count("workers");
     let spans =
-        ["lease", "turn_timeout", "poll", "janitor_every", "drain", "keep_ids", "keep_done_jobs", "keep_events"];
-    let [lease, turn_timeout, poll, janitor_every, drain, keep_ids, keep_done_jobs, keep_events] =
+        ["lease", "turn_timeout", "poll", "janitor_every", "drain", "keep_ids", "keep_done_jobs", "keep_events", "session_idle"];
+    let [lease, turn_timeout, poll, janitor_every, drain, keep_ids, keep_done_jobs, keep_events, session_idle] =
         spans.map(|key| r.duration(key));
     let retry = retry?;
     Some(Jobs {
@@ -178,6 +199,7 @@ fn jobs(r: &Reader<'_>) -> Option<Jobs> {
         janitor_every: janitor_every?,
         drain: drain?,
         keep_ids: keep_ids?,
+        session_idle: session_idle?,
         keep_done_jobs: keep_done_jobs?,
         keep_events: keep_events?,
     })
@@ -231,6 +253,7 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
     let timezone = r.text_that("timezone", check::timezone, "\"Asia/Dubai\"");
     let pause = r.duration("pause");
     let groups = r.choice("groups", &[("ignore", Groups::Ignore), ("answer", Groups::Answer)]);
+    let staff = agents::staff(cx, &r, entries);
     let channels: Vec<Option<Channel>> =
         tables(entries, "channels").map(|(entries, at)| channel(cx, entries, at, rates)).collect();
     Some(Tenant {
@@ -244,11 +267,12 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
         timezone: timezone?,
         pause: pause?,
         groups: groups?,
+        staff: staff?,
         channels: channels.into_iter().collect::<Option<_>>()?,
     })
 }
 
-fn flow(r: &Reader<'_>) -> Option<Flow> {
+pub(super) fn flow(r: &Reader<'_>) -> Option<Flow> {
     let name = r.text("flow")?;
     if name == "default" {
         return Some(Flow::Default);
