@@ -13,6 +13,7 @@ use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
+use store::settings::Declare;
 use store::{Door, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -137,6 +138,7 @@ fn seeds(config: &Config) -> Vec<TenantSeed> {
 /// # Errors
 /// When the database refuses.
 pub async fn sync(config: &Config, store: &Store) -> anyhow::Result<Vec<Synced>> {
+    store.write(Declare { keep_ids: config.jobs.keep_ids, lease: config.jobs.lease }).await?;
     Ok(store.write(Sync(seeds(config))).await?)
 }
 

@@ -25,6 +25,8 @@ sql! {
     DUE = "dead_letters.due":
         "SELECT id, job_id, conversation_id FROM dead_letters
          WHERE status = 'pending' AND next_retry_at IS NOT NULL AND next_retry_at <= $1 ORDER BY next_retry_at LIMIT $2";
+    ANY_DUE = "dead_letters.any_due":
+        "SELECT 1 FROM dead_letters WHERE status = 'pending' AND next_retry_at IS NOT NULL AND next_retry_at <= $1 LIMIT 1";
     ONE = "dead_letters.one": "SELECT id, job_id, conversation_id, status FROM dead_letters WHERE id = $1";
     RETRYING = "dead_letters.retrying": "UPDATE dead_letters SET status = 'retrying', next_retry_at = NULL WHERE id = $1";
     REQUEUE = "jobs.requeue":
@@ -99,6 +101,20 @@ fn redrive(tx: &mut dyn Tx, letter: DeadLetterId, job: JobId, conversation: Conv
     tx.execute(&RETRYING, params![letter])?;
     tx.execute(&REQUEUE, params![job, now])?;
     leases::make_due(tx, conversation, now)
+}
+
+/// Whether any is due: asked often, since operators change `next_retry_at` by SQL, and without troubling the writer.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyDue;
+
+impl Op for AnyDue {
+    const NAME: &'static str = "dead_letters.any_due";
+    type Out = bool;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<bool> {
+        let now = tx.now();
+        Ok(tx.first(&ANY_DUE, params![now], |_| Ok(()))?.is_some())
+    }
 }
 
 /// Queues again what is due; how many.

@@ -14,6 +14,7 @@ pub struct Hub {
     work: Notify,
     others: Notify,
     commits: Notify,
+    letters: Notify,
     breakers: Notify,
     waiting: Mutex<HashMap<MessageId, Vec<oneshot::Sender<()>>>>,
     traffic: Mutex<HashMap<ChannelId, Traffic>>,
@@ -50,6 +51,16 @@ impl Hub {
     /// Resolves after the next [`Self::wake`], or at once if one came since the last wait.
     pub async fn woken(&self) {
         self.work.notified().await;
+    }
+
+    /// Somebody changed when a dead letter is tried again, by SQL.
+    pub fn letters_changed(&self) {
+        self.letters.notify_one();
+    }
+
+    /// Resolves after the next [`Self::letters_changed`], or at once if one came since the last wait.
+    pub async fn letters(&self) {
+        self.letters.notified().await;
     }
 
     /// Somebody moved a breaker on record: for the one that shares them.

@@ -29,7 +29,7 @@ sql! {
                            request_id, created_at, started_at)
          VALUES ($1, $2, 'turn', $3, $1, $4, $5, $6, $7, 0, $8, $5, $9)";
     LEASED = "conversations.message_leased":
-        "UPDATE conversation SET last_inbound_at = $2, last_message_at = $2, next_due = $2, lease_owner = $3, lease_until = $4,
+        "UPDATE conversation SET last_inbound_at = $2, last_message_at = $2, next_due = $2, lease_owner = $3, lease_until = $4, leased_at = $2,
                 fence = fence + 1 WHERE id = $1";
     WAITING = "conversations.message_waiting":
         "UPDATE conversation SET last_inbound_at = $2, last_message_at = $2,

@@ -18,7 +18,7 @@ sql! {
     DUE_OF = "leases.due_of":
         "SELECT id FROM conversation WHERE id = $3 AND next_due IS NOT NULL AND next_due <= $1 AND lease_until <= $1 LIMIT $2";
     TAKE = "leases.take":
-        "UPDATE conversation SET lease_owner = $2, lease_until = $3, fence = fence + 1 WHERE id = $1 AND lease_until <= $4";
+        "UPDATE conversation SET lease_owner = $2, lease_until = $3, leased_at = $4, fence = fence + 1 WHERE id = $1 AND lease_until <= $4";
     SNAPSHOT = "leases.snapshot":
         "SELECT v.tenant_id, v.channel_id, v.contact_id, v.lead_id, v.state, v.state_until, v.memory, v.recipient, c.name, v.fence,
                 v.lease_owner

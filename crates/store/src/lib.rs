@@ -8,6 +8,7 @@
 //! - `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `agents.rs`: what agents remember and have done
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
+//! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
 #[macro_use]
@@ -35,6 +36,7 @@ mod postgres;
 pub mod reach;
 pub mod receipts;
 pub mod roll_call;
+pub mod settings;
 mod sqlite;
 pub mod sweep;
 mod task;
@@ -255,6 +257,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         notifications::STATEMENTS,
         outbox::STATEMENTS,
         receipts::STATEMENTS,
+        settings::STATEMENTS,
         sweep::STATEMENTS,
         views::STATEMENTS,
         work::STATEMENTS,

@@ -1,8 +1,9 @@
 //! The seam between operations and databases. A statement is written once, in `$n` form with a few dialect tokens; an operation
 //! ([`Op`]) is written once against [`Tx`]; each database renders and runs them.
 //!
-//! Tokens: `{id}` primary key column, `{int}` 64-bit integer, `{blob}` bytes, `{without_rowid}`, `{skip_locked}`. What stands between
-//! `{postgres}` and `{end}` is for PostgreSQL alone.
+//! Tokens: `{id}` primary key column, `{int}` 64-bit integer, `{blob}` bytes, `{without_rowid}`, `{skip_locked}`, `{now}` the database's time as
+//! tables hold it. What stands between `{postgres}` or `{sqlite}` and `{end}` is for that one alone. For operators' views: `{view NAME}` begins one,
+//! `{time X}` shows a time of a table, `{mine X}` keeps the rows of the tenant (column X) that the caller may see.
 
 use std::sync::Arc;
 
@@ -52,13 +53,14 @@ impl Dialect {
     /// `text` as this database wants it: tokens replaced, and for SQLite `$1` as `?1` (SQLite numbers `$1` by first appearance).
     #[must_use]
     pub fn render(self, text: &str) -> String {
-        let tokens: [(&str, &str); 5] = match self {
+        let tokens: [(&str, &str); 6] = match self {
             Self::Sqlite => [
                 ("{id}", "INTEGER PRIMARY KEY"),
                 ("{int}", "INTEGER"),
                 ("{blob}", "BLOB"),
                 ("{without_rowid}", "WITHOUT ROWID"),
                 ("{skip_locked}", ""),
+                ("{now}", "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"),
             ],
             Self::Postgres => [
                 ("{id}", "BIGINT PRIMARY KEY"),
@@ -66,11 +68,28 @@ impl Dialect {
                 ("{blob}", "BYTEA"),
                 ("{without_rowid}", ""),
                 ("{skip_locked}", "FOR NO KEY UPDATE SKIP LOCKED"),
+                ("{now}", "barid_micros(now())"),
+            ],
+        };
+        // Before and after the token's word.
+        let phrases: [(&str, &str, &str); 3] = match self {
+            Self::Sqlite => [
+                ("{view ", "CREATE VIEW ", " AS"),
+                ("{time ", "strftime('%Y-%m-%dT%H:%M:%fZ', (", ") / 1000000.0, 'unixepoch')"),
+                ("{mine ", "(", " IS NOT NULL)"),
+            ],
+            Self::Postgres => [
+                ("{view ", "CREATE VIEW ", " WITH (security_barrier) AS"),
+                ("{time ", "barid_time(", ")"),
+                ("{mine ", "((SELECT barid_all_tenants()) OR ", " = (SELECT barid_tenant()))"),
             ],
         };
         let mut out = self.own(text);
         for (token, replacement) in tokens {
             out = out.replace(token, replacement);
+        }
+        for (token, before, after) in phrases {
+            out = around(&out, token, before, after);
         }
         match self {
             Self::Sqlite => out.replace('$', "?"),
@@ -84,16 +103,36 @@ impl Dialect {
     fn own(self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once("{postgres}") {
+        let (mine, other) = match self {
+            Self::Sqlite => ("{sqlite}", "{postgres}"),
+            Self::Postgres => ("{postgres}", "{sqlite}"),
+        };
+        while let Some(at) = [mine, other].into_iter().filter_map(|word| rest.find(word)).min() {
+            out.push_str(&rest[..at]);
+            let own = rest[at..].starts_with(mine);
+            let after = &rest[at + if own { mine } else { other }.len()..];
             let (inside, after) = after.split_once("{end}").unwrap_or((after, ""));
-            out.push_str(before);
-            if self == Self::Postgres {
+            if own {
                 out.push_str(inside);
             }
             rest = after;
         }
         out + rest
     }
+}
+
+/// `text` with `{token X}` as `before X after`; `X` holds no brace.
+fn around(text: &str, token: &str, before: &str, after: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((head, tail)) = rest.split_once(token) {
+        let (inside, tail) = tail.split_once('}').unwrap_or((tail, ""));
+        for part in [head, before, inside, after] {
+            out.push_str(part);
+        }
+        rest = tail;
+    }
+    out + rest
 }
 
 /// A parameter.
@@ -430,9 +469,22 @@ mod tests {
 
     #[test]
     fn what_is_for_postgres_alone_is_not_shown_to_sqlite() {
-        let text = "a; {postgres}b {int};{end} c;";
-        assert_eq!(Dialect::Sqlite.render(text), "a;  c;");
-        assert_eq!(Dialect::Postgres.render(text), "a; b BIGINT; c;");
+        let text = "a; {postgres}b {int};{end} c; {sqlite}d {int};{end}";
+        assert_eq!(Dialect::Sqlite.render(text), "a;  c; d INTEGER;");
+        assert_eq!(Dialect::Postgres.render(text), "a; b BIGINT; c; ");
+    }
+
+    #[test]
+    fn views_show_times_and_only_the_callers_rows() {
+        let text = "{view a} SELECT {time b.at + 1} FROM b WHERE {mine b.t};";
+        assert_eq!(
+            Dialect::Sqlite.render(text),
+            "CREATE VIEW a AS SELECT strftime('%Y-%m-%dT%H:%M:%fZ', (b.at + 1) / 1000000.0, 'unixepoch') FROM b WHERE (b.t IS NOT NULL);"
+        );
+        assert_eq!(
+            Dialect::Postgres.render(text),
+            "CREATE VIEW a WITH (security_barrier) AS SELECT barid_time(b.at + 1) FROM b WHERE ((SELECT barid_all_tenants()) OR b.t = (SELECT barid_tenant()));"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::channels::{Resume, States};
-use store::dead_letters::RedriveDue;
+use store::dead_letters::{AnyDue, RedriveDue};
 use store::leases::Renew;
 use store::sweep::{Sweep, Swept};
 use types::states::ChannelState;
@@ -13,6 +13,8 @@ use crate::Worker;
 
 /// At most so many rows of a kind in one sweep's transaction.
 const SWEEP: u32 = 2000;
+/// Dead letters are looked at so often even where nobody tells of a change: another program on the same file cannot.
+const LETTERS: Duration = Duration::from_secs(1);
 /// At most so many dead letters at once.
 const REDRIVE: u32 = 100;
 
@@ -48,10 +50,22 @@ pub(crate) async fn renew(worker: Arc<Worker>) {
     }
 }
 
-/// Queues dead letters again whose time has come (S2.5).
+/// Queues dead letters again whose time has come (S2.5): also when an operator set that time by SQL a moment ago.
 pub(crate) async fn redrive(worker: Arc<Worker>) {
-    while pause(&worker, worker.options.poll).await {
-        match worker.store.write(RedriveDue { limit: REDRIVE }).await {
+    let every = worker.options.poll.min(LETTERS);
+    loop {
+        tokio::select! {
+            () = worker.stop.cancelled() => return,
+            () = worker.store.hub().letters() => {}
+            () = tokio::time::sleep(every) => {}
+        }
+        // The look is a read; only what is due troubles the writer.
+        let queued = match worker.store.read(AnyDue).await {
+            Ok(false) => continue,
+            Ok(true) => worker.store.write(RedriveDue { limit: REDRIVE }).await,
+            Err(error) => Err(error),
+        };
+        match queued {
             Ok(0) => {}
             Ok(n) => {
                 tracing::info!(dead_letters = n, "dead letters queued again");

@@ -11,6 +11,8 @@ const VERSIONS: &[(i64, &str)] = &[
     (11, include_str!("0011.sql")),
     (15, include_str!("0015.sql")),
     (30, include_str!("0030.sql")),
+    (40, include_str!("0040.sql")),
+    (41, include_str!("0041.sql")),
     (50, include_str!("0050.sql")),
 ];
 

@@ -21,6 +21,9 @@ const SEEN: Duration = Duration::from_secs(60);
 /// Before a lost connection is made anew.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What the trigger of `webhook_dlq` says.
+const LETTERS: &str = "webhook_dlq";
+
 static NOTIFY: Sql = Sql { name: "postgres.notify", text: "SELECT pg_notify('barid_work', $1)" };
 
 static SEEN_NOW: Sql = Sql {
@@ -57,7 +60,9 @@ impl Hints {
     async fn listen(&self) -> Result<(), Failure> {
         let (hub, own) = (Arc::clone(&self.hub), self.owner.clone());
         let mut session = Session::listening(&self.shared.server, move |said| {
-            if said != own {
+            if said == LETTERS {
+                hub.letters_changed();
+            } else if said != own {
                 hub.wake_here();
             }
         })

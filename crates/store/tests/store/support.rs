@@ -295,6 +295,26 @@ impl Db {
         self.store.write(Set(leak(sql))).await.unwrap()
     }
 
+    /// As [`Self::set`], for what the database should refuse.
+    pub async fn try_set(&self, sql: &str) -> Result<u64> {
+        self.store.write(Set(leak(sql))).await
+    }
+
+    pub const fn backend(&self) -> Backend {
+        match self.place {
+            Place::File { .. } => Backend::Sqlite,
+            Place::Server { .. } => Backend::Postgres,
+        }
+    }
+
+    /// A time of an operators' view as text that is alike on both databases.
+    pub fn time(&self, column: &str) -> String {
+        match self.backend() {
+            Backend::Sqlite => column.to_owned(),
+            Backend::Postgres => format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"),
+        }
+    }
+
     pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         self.store.read(Rows(leak(sql))).await.unwrap()
     }

@@ -10,6 +10,7 @@ mod desk;
 mod inbox;
 mod jobs;
 mod leases;
+mod operators;
 mod order;
 mod outbox;
 mod outcomes;
@@ -31,6 +32,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
+    ("operators", operators::CASES),
     ("order", order::CASES),
     ("outbox", outbox::CASES),
     ("outcomes", outcomes::CASES),

@@ -2,12 +2,14 @@
 //!
 //! - `nodes.rs`: two nodes at the same moment: one row, one holder, one order (S1.6, S1.7, S2.2, S8.2)
 //! - `tenants.rs`: row-level security, attacked (S7.1)
+//! - `operators.rs`: the functions of S6.3, and as whom operators connect
 //! - `schema.rs`: versions, two starts at once, a migration that is killed
 //! - `pool.rs`: PgBouncer between, which gives each transaction another connection
 //! - `away.rs`: the server stops, crashes, or falls silent
 
 mod away;
 mod nodes;
+mod operators;
 mod pool;
 mod schema;
 mod tenants;

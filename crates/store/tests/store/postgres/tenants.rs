@@ -12,7 +12,7 @@ use crate::fixtures::message;
 use crate::support::{accept_op, runtime, seeds};
 
 const TABLES: &str = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-    AND relname NOT IN ('nodes', 'schema_version') ORDER BY 1";
+    AND relname NOT IN ('nodes', 'schema_version', 'settings') ORDER BY 1";
 
 /// Two tenants with a number and a message each.
 async fn two() -> (Database, Store, [TenantId; 2]) {
