@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::Router;
 use egress::{Account, Egress, Outlet};
+use engine::agent::Line;
 use engine::{Engine, Language, TenantBrain};
 use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
@@ -23,8 +24,9 @@ use types::SharedClock;
 use types::clock::random_token;
 use worker::Worker;
 
-use crate::config::{Channel, Config, Flow, Groups, OnUnknown, StoreUrl, Tenant, Unrouted};
+use crate::config::{Channel, Config, Groups, OnUnknown, StoreUrl, Tenant, Unrouted};
 use crate::serve::{self, Bounds};
+use crate::staff;
 
 /// A running engine.
 #[derive(Debug)]
@@ -224,29 +226,27 @@ pub fn breakers(config: &Config, clock: &SharedClock) -> Breakers {
     Breakers::new(options, Arc::clone(clock))
 }
 
-fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
+fn brains(config: &Config, synced: &[Synced], breakers: Breakers) -> anyhow::Result<Engine> {
     let mut all = Vec::with_capacity(config.tenants.len());
     for (tenant, rows) in config.tenants.iter().zip(synced) {
-        let flow = match &tenant.flow {
-            Flow::Default => engine::Flow::default_flow(),
-            Flow::File(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read the flow {}", path.display()))?;
-                engine::Flow::from_toml(&text).with_context(|| format!("the flow {}", path.display()))?
-            }
-        };
         all.push(TenantBrain {
             id: rows.tenant,
             business: tenant.business.clone(),
             assistant: tenant.assistant.clone(),
             language: if tenant.language.starts_with("ar") { Language::Ar } else { Language::En },
-            flow,
+            flow: staff::flow(&tenant.flow)?,
             services: tenant.services.clone(),
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
-            staff: engine::agent::Staff::default(),
+            staff: staff::staff(config, tenant)?,
         });
     }
-    Ok(Engine::new(all)?)
+    let engine = Engine::new(all)?;
+    if !config.enhanced || !engine.has_staff() {
+        return Ok(engine);
+    }
+    // Vendors' addresses come from the operator alone, and a model may well run on this machine.
+    let client = Client::new(ClientOptions { allow_private: true, ..ClientOptions::default() })?;
+    Ok(engine.with_line(Line::new(client, breakers)))
 }
 
 fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
@@ -258,6 +258,7 @@ fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
         keep_ids: config.jobs.keep_ids,
         keep_events: config.jobs.keep_events,
         keep_jobs: config.jobs.keep_done_jobs,
+        session_idle: config.jobs.session_idle,
         probe_every: config.send.probe_every,
         policy: Arc::clone(policy),
     }
@@ -272,7 +273,7 @@ pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::
     let synced = sync(config, &store).await?;
     let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
     let breakers = breakers(config, store.clock());
-    let (engine, egress) = (brains(config, &synced)?, senders(config, &synced, breakers)?);
+    let (engine, egress) = (brains(config, &synced, breakers.clone())?, senders(config, &synced, breakers)?);
     let options = worker_options(config, &Arc::new(policy(config)));
     let worker = Worker::new(store.clone(), engine, egress, options, owner);
     let ran = worker.run_outbound(max).await;
@@ -309,7 +310,7 @@ impl App {
         let policy = Arc::new(policy(config));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
         let breakers = breakers(config, store.clock());
-        let (engine, egress) = (brains(config, &synced)?, senders(config, &synced, breakers)?);
+        let (engine, egress) = (brains(config, &synced, breakers.clone())?, senders(config, &synced, breakers)?);
         let worker = Worker::new(store.clone(), engine, egress, worker_options(config, &policy), Arc::clone(&owner));
         let mut handoff = None;
         if !start.no_worker {
@@ -395,6 +396,9 @@ fn desk(config: &Config, simulator: Option<Arc<dyn admin::api::simulator::World>
         pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
         time_zones: of(|t| &t.timezone),
         assistants: of(|t| &t.assistant),
+        agents: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_agents(config, t))).collect(),
+        experiments: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_experiments(t))).collect(),
+        judge: Some(staff::judge()),
         simulator,
     }
 }

@@ -250,7 +250,8 @@ impl Op for Tidy {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<u64> {
         let old = first_id_of(self.log_before);
-        let trimmed = tx.execute(&TRIM_LOG, params![old, self.limit])? + tx.execute(&TRIM_RESULTS, params![old, self.limit])?;
+        let trimmed =
+            tx.execute(&TRIM_LOG, params![old, self.limit])? + tx.execute(&TRIM_RESULTS, params![old, self.limit])?;
         Ok(tx.execute(&IDLE, params![self.idle_before, self.limit])? + trimmed)
     }
 }

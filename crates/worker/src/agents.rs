@@ -71,7 +71,10 @@ pub(crate) async fn put_back(worker: &Arc<Worker>, held: &Held, turn: &Turn, wai
 }
 
 /// What is kept, and what is measured.
-pub(crate) fn traces(traces: Traces, known: &std::collections::BTreeMap<String, String>) -> Option<Box<store::agents::Traces>> {
+pub(crate) fn traces(
+    traces: Traces,
+    known: &std::collections::BTreeMap<String, String>,
+) -> Option<Box<store::agents::Traces>> {
     if traces.is_empty() {
         return None;
     }

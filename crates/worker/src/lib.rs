@@ -9,8 +9,8 @@
 //! - `trust.rs`: whether a lease is still ours, before anything is said
 //! - `persist.rs`: writes that must not be lost to a database that is away for a moment
 
-mod breakers;
 mod agents;
+mod breakers;
 mod conversation;
 mod deliver;
 mod persist;

@@ -5,7 +5,7 @@
 //! - `input.rs`, `page.rs`, `failure.rs`, `csv.rs`: what comes in, lists, refusals, tables for other programs
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
 //! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
-//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `analytics.rs`, `health.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
+//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
 //!   `batches.rs`, `simulator.rs`
 
 mod acts;
@@ -21,9 +21,11 @@ mod csv;
 mod dead_letters;
 mod describe;
 mod events;
+pub mod experiments;
 mod failed_sends;
 mod failure;
 mod feed;
+mod flags;
 mod follower;
 mod guard;
 mod health;
@@ -34,6 +36,7 @@ mod messages;
 mod notifications;
 mod page;
 pub mod password;
+pub(crate) mod results;
 mod rights;
 pub mod simulator;
 mod tasks;
@@ -60,6 +63,8 @@ use types::text::digest;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use agents::AgentInfo;
+pub use experiments::ExperimentInfo;
 use failure::Failure;
 use feed::Feed;
 pub use guard::Peer;
@@ -79,6 +84,12 @@ pub struct Options {
     pub time_zones: HashMap<String, String>,
     /// The assistant's name of each tenant, by its slug.
     pub assistants: HashMap<String, String>,
+    /// The agents of each tenant, by its slug.
+    pub agents: HashMap<String, Vec<AgentInfo>>,
+    /// The experiments of each tenant, by its slug.
+    pub experiments: HashMap<String, Vec<ExperimentInfo>>,
+    /// Says what experiments' outcomes mean.
+    pub judge: Option<Arc<dyn experiments::Judge>>,
     /// The demo's simulated providers.
     pub simulator: Option<Arc<dyn simulator::World>>,
 }
@@ -261,7 +272,10 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(notifications::unread))
         .routes(routes!(notifications::snooze))
         .routes(routes!(agents::list))
-        .routes(routes!(agents::experiments))
+        .routes(routes!(agents::sessions))
+        .routes(routes!(agents::turns))
+        .routes(routes!(experiments::list))
+        .routes(routes!(flags::list, flags::set))
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
         .routes(routes!(health::get))

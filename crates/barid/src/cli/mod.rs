@@ -5,6 +5,7 @@
 //! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
+//! - `flags`: switches of agents and experiments
 //! - `conversations`, `failed`, `dlq`, `jobs`, `breakers`, `send`, `export`: look and act
 
 mod beside;
@@ -17,6 +18,7 @@ mod dlq;
 mod doctor;
 mod export;
 mod failed;
+mod flags;
 mod jobs;
 mod migrate;
 mod output;
@@ -85,6 +87,9 @@ enum Command {
     /// Breakers before outside dependencies: look, probe, hold open, reset.
     #[command(subcommand)]
     Breakers(breakers::Command),
+    /// Switches of agents and experiments: they act with the next message.
+    #[command(subcommand)]
+    Flags(flags::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
     /// People who sign in to the page.
@@ -238,6 +243,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Dlq(command) => dlq::run(&cx, command).await,
         Command::Jobs(command) => jobs::run(&cx, command).await,
         Command::Breakers(command) => breakers::run(&cx, command).await,
+        Command::Flags(command) => flags::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
         Command::Token(command) => token::run(&cx, command).await,

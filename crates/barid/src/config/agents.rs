@@ -230,16 +230,12 @@ fn model_name(text: &str) -> Result<(), String> {
 /// What a tenant says of agents.
 pub(super) fn staff(cx: &Context, r: &Reader<'_>, entries: &[Entry]) -> Option<Staff> {
     let agent = r.given("agent").map(|_| r.text("agent"));
-    let words = [
-        ("builtin", Understanding::BuiltIn),
-        ("model", Understanding::Model),
-        ("outside", Understanding::Outside),
-    ];
+    let words =
+        [("builtin", Understanding::BuiltIn), ("model", Understanding::Model), ("outside", Understanding::Outside)];
     let understanding = r.choice("understanding", &words);
     let reader = r.given("understanding_agent").map(|_| r.text("understanding_agent"));
     let wait = r.duration("understanding_wait");
-    let experiments: Vec<_> =
-        tables(entries, "experiments").map(|(entries, at)| experiment(cx, entries, at)).collect();
+    let experiments: Vec<_> = tables(entries, "experiments").map(|(entries, at)| experiment(cx, entries, at)).collect();
     Some(Staff {
         agent: optional(agent)?,
         understanding: understanding?,
@@ -294,7 +290,12 @@ pub(super) fn cross(cx: &Context, root: &[Entry], agents: &[Agent]) {
         let r = Reader::new(cx, "agents", entries, at);
         let Some(agent) = agents.get(n) else { continue };
         if agents[..n].iter().any(|a| a.name == agent.name) {
-            r.mistake(&r.place_of("name"), "name", format!("{:?} is taken", agent.name), "give each agent its own name");
+            r.mistake(
+                &r.place_of("name"),
+                "name",
+                format!("{:?} is taken", agent.name),
+                "give each agent its own name",
+            );
         }
         if let Some(turn) = turn.filter(|turn| agent.timeout + Duration::from_secs(1) > *turn) {
             let spell = super::values::spell;

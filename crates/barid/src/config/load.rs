@@ -87,6 +87,8 @@ pub fn load_text(
             send: send?,
             breakers: breakers?,
             log: log?,
+            enhanced,
+            agents: agents?,
             tenants,
             warnings,
         })
@@ -105,7 +107,12 @@ fn enhanced(variables: &[(String, String)], report: &mut Report) -> bool {
         "false" | "0" | "no" | "off" => false,
         _ => {
             let at = Place::Env(NAME.to_owned());
-            report.mistake(&at, "", format!("{text:?} is neither true nor false"), "write false to turn all agents off");
+            report.mistake(
+                &at,
+                "",
+                format!("{text:?} is neither true nor false"),
+                "write false to turn all agents off",
+            );
             true
         }
     }
@@ -181,8 +188,17 @@ fn jobs(r: &Reader<'_>) -> Option<Jobs> {
     let retry = r.durations("retry");
     let redrive = r.durations("redrive");
     let workers = r.count("workers");
-    let spans =
-        ["lease", "turn_timeout", "poll", "janitor_every", "drain", "keep_ids", "keep_done_jobs", "keep_events", "session_idle"];
+    let spans = [
+        "lease",
+        "turn_timeout",
+        "poll",
+        "janitor_every",
+        "drain",
+        "keep_ids",
+        "keep_done_jobs",
+        "keep_events",
+        "session_idle",
+    ];
     let [lease, turn_timeout, poll, janitor_every, drain, keep_ids, keep_done_jobs, keep_events, session_idle] =
         spans.map(|key| r.duration(key));
     let retry = retry?;

@@ -275,7 +275,12 @@ impl<'a> Reader<'a> {
         if (0.0..=f64::from(max)).contains(&n) {
             return Some(n);
         }
-        self.mistake(&node.at, key, format!("{n} is not between 0 and {max}"), format!("write {key} = {}", row.example));
+        self.mistake(
+            &node.at,
+            key,
+            format!("{n} is not between 0 and {max}"),
+            format!("write {key} = {}", row.example),
+        );
         None
     }
 

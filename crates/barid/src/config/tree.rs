@@ -96,9 +96,7 @@ fn convert(value: DeValue<'_>, at: Place, lines: &Lines) -> Node {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or(Value::Other("a number too large"), Value::Whole),
-        DeValue::Float(number) => {
-            number.as_str().parse().map_or(Value::Other("a number with a fraction"), Value::Real)
-        }
+        DeValue::Float(number) => number.as_str().parse().map_or(Value::Other("a number with a fraction"), Value::Real),
         DeValue::Boolean(flag) => Value::Flag(flag),
         DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Array(items) => Value::List(

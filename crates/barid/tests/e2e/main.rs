@@ -2,6 +2,7 @@
 //! holds; time is jumped, never waited for.
 //!
 //! - `support`: the world that every test starts, and how it is looked at
+//! - `agents`: agents, their switches, readings from outside (S3.7 to S3.9)
 //! - `intake`, `corpus`, `clients`: what comes in (S1, S7.4)
 //! - `talk`, `people`: conversations, and people who take part in them (S1.8, S3)
 //! - `sending`, `doubt`, `receipts`: what goes out, what may have gone out, and what became of it (S4)
@@ -9,6 +10,8 @@
 //! - `away`: a database that is away for a while (S1.5, S8.2)
 //! - `seeing`, `tenants`: health, metrics, logs (S6); two tenants side by side (S7.1)
 
+#[cfg(test)]
+mod agents;
 #[cfg(test)]
 mod away;
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use types::states::ChannelState;
 use types::{
-    AgentSessionId, AuditId, BatchId, ChannelId, ContactId, ConversationId, LeadId, MessageId, Moment, NotificationId, TaskId,
-    TenantId, TokenId, UserId,
+    AgentSessionId, AuditId, BatchId, ChannelId, ContactId, ConversationId, LeadId, MessageId, Moment, NotificationId,
+    TaskId, TenantId, TokenId, UserId,
 };
 use utoipa::ToSchema;
 

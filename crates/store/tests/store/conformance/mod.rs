@@ -1,6 +1,7 @@
 //! What every database must do. Each case runs on a fresh database of every kind, which is checked for wholeness when the case ends.
 
 mod accounts;
+mod agents;
 mod breakers;
 mod channels;
 mod contacts;
@@ -24,6 +25,7 @@ use crate::support::{Backend, Case, everywhere};
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
     ("breakers", breakers::CASES),
+    ("agents", agents::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
