@@ -13,30 +13,42 @@ export async function demo() {
   const binary = process.env.BARID_BIN ?? join(root, 'target/debug/barid');
   if (!existsSync(binary)) throw new Error(`${binary} is missing: cargo build -p barid`);
   const data = mkdtempSync(join(tmpdir(), 'barid-page-'));
-  const child = spawn(binary, ['demo', '--data', join(data, 'demo'), '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: 'error' } });
-  let said = '';
-  const link = await new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`the demo did not start:\n${said}`)), 60_000);
-    const hear = (bytes) => {
-      said += bytes;
-      const found = /(http:\/\/[\d.]+:\d+)(\/start\?token=\w+)/.exec(said);
-      if (found) {
-        clearTimeout(late);
-        resolve(found);
-      }
-    };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-    child.on('exit', (code) => reject(new Error(`the demo ended with ${code}:\n${said}`)));
-  });
-  const stop = async () => {
+  let child;
+  const start = async (listen) => {
+    child = spawn(binary, ['demo', '--data', join(data, 'demo'), '--listen', listen], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: 'error' } });
+    let said = '';
+    return new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`the demo did not start:\n${said}`)), 60_000);
+      const hear = (bytes) => {
+        said += bytes;
+        const found = /(http:\/\/[\d.]+:\d+)(\/start\?token=\w+)/.exec(said);
+        if (found) {
+          clearTimeout(late);
+          resolve(found);
+        }
+      };
+      child.stdout.on('data', hear);
+      child.stderr.on('data', hear);
+      child.on('exit', (code) => reject(new Error(`the demo ended with ${code}:\n${said}`)));
+    });
+  };
+  const end = async () => {
     const ended = new Promise((resolve) => child.on('exit', resolve));
     child.kill('SIGTERM');
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 8000))]);
     child.kill('SIGKILL');
+  };
+  const link = await start('127.0.0.1:0');
+  /** The server ends and comes back at the same address, with the same data. */
+  const restart = async () => {
+    await end();
+    await start(new URL(link[1]).host);
+  };
+  const stop = async () => {
+    await end();
     rmSync(data, { recursive: true, force: true });
   };
-  return { url: link[1], start: link[1] + link[2], stop };
+  return { url: link[1], start: link[1] + link[2], stop, restart };
 }
 
 export async function browser() {

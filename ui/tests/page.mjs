@@ -160,6 +160,81 @@ await test('a notification is snoozed, a task is done, charts are drawn', async 
   await page.locator('.recharts-surface').first().waitFor();
 });
 
+await test('a breaker is held open with a reason, shows as an alert’s cause, and is reset', async () => {
+  await page.goto(`${house.url}/health`);
+  const breaker = page.locator('[data-breaker]').filter({ hasText: 'Meta Cloud API' });
+  const say = async (what) => {
+    await breaker.getByRole('button', { name: what }).click();
+    await page.getByRole('dialog').getByRole('textbox', { name: 'Reason' }).fill('maintenance at the provider');
+    await page.getByRole('dialog').getByRole('button', { name: what }).click();
+  };
+  await say('Hold open');
+  await breaker.getByText('Held open', { exact: true }).waitFor();
+  await breaker.getByText('maintenance at the provider').waitFor();
+  const person = unique();
+  await tools.write(person, 'Waiting Wael', 'hello, is anybody there?');
+  await page.waitForTimeout(2500);
+  const talk = (await tools.call('GET', '/conversations')).data.find((one) => one.phone === person);
+  const said = (await tools.call('GET', `/conversations/${talk.id}/messages`)).data.find((one) => one.direction === 'out');
+  assert.equal(said.status, 'pending');
+  await say('Reset');
+  await breaker.getByText('Works', { exact: true }).waitFor();
+  for (let n = 0; n < 40; n += 1) {
+    const now = (await tools.call('GET', `/conversations/${talk.id}/messages`)).data.find((one) => one.direction === 'out');
+    if (now.status !== 'pending') return;
+    await page.waitForTimeout(250);
+  }
+  assert.fail('the message still waits after the reset');
+});
+
+await test('a failed send is put away, and leaves the list', async () => {
+  await page.goto(`${house.url}/failed`);
+  await settle(page);
+  const row = page.locator('tr[data-row]').first();
+  const count = await page.locator('tr[data-row]').count();
+  assert.ok(count > 0, 'the sample data has failed sends');
+  await row.press('Enter');
+  await page.locator('[data-act="dismiss"]').click();
+  const sure = page.getByRole('dialog').filter({ hasText: 'Put this failed send away?' });
+  await sure.getByRole('button', { name: 'Put away' }).click();
+  await page.waitForFunction((before) => document.querySelectorAll('tr[data-row]').length < before, count);
+});
+
+await test('two people at one lead: who writes second is told before it is sent', async () => {
+  const email = `noura${Date.now()}@example.com`;
+  const user = await tools.call('POST', '/users', { email, name: 'Noura', role: 'agent', all_tenants: true });
+  const { token } = await tools.call('POST', `/users/${user.id}/links`, {});
+  const other = await chrome.newContext(wide);
+  const colleague = await open(other);
+  await colleague.goto(`${house.url}/start?token=${token}`);
+  await colleague.waitForURL(/(simulator|inbox)/);
+  const person = unique();
+  await tools.write(person, 'Shared Shadi', 'I need a trade license');
+  await page.waitForTimeout(900);
+  const talk = (await tools.call('GET', '/conversations')).data.find((one) => one.phone === person);
+  await tools.call('POST', `/conversations/${talk.id}/takeover`, {});
+  for (const one of [page, colleague]) {
+    await one.goto(`${house.url}/inbox/${talk.id}`);
+    await one.locator('[data-message]').first().waitFor();
+  }
+  const mine = page.getByRole('textbox', { name: 'Write a reply' });
+  const theirs = colleague.getByRole('textbox', { name: 'Write a reply' });
+  await theirs.fill('Noura here, I will');
+  await mine.fill('I will take care of it.');
+  await mine.press('Control+Enter');
+  await colleague.locator('[data-message]').filter({ hasText: 'I will take care of it.' }).waitFor();
+  await theirs.press('Control+Enter');
+  await colleague.getByRole('dialog').filter({ hasText: 'Something was written meanwhile' }).waitFor();
+  await colleague.getByRole('button', { name: 'Cancel' }).click();
+  assert.equal(await theirs.inputValue(), 'Noura here, I will', 'the draft stays');
+  // The wrong role: the page offers nothing, and the server refuses all the same.
+  const status = await colleague.evaluate(() => fetch('/api/v1/tokens', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"name":"x","scopes":["read"]}' }).then((answer) => answer.status));
+  assert.equal(status, 403);
+  await colleague.goto(`${house.url}/settings/tokens`);
+  await colleague.getByText('Only administrators see this.').waitFor();
+  await other.close();
+});
+
 await test('script in names and messages is text', async () => {
   await page.goto(`${house.url}/inbox`);
   await page.locator('[data-talk]').filter({ hasText: 'Omar' }).locator('a').click();
@@ -212,6 +287,20 @@ await test('filters live in the address and survive a refresh', async () => {
   await settle(page);
   assert.match(page.url(), /status=resolved/);
   await page.getByRole('button', { name: 'Resolved' }).waitFor();
+});
+
+await test('the server is restarted under the open page: it comes back live, and nothing is stale', async () => {
+  const person = unique();
+  await tools.write(person, 'Patient Petra', 'before the restart');
+  await page.waitForTimeout(900);
+  const talk = (await tools.call('GET', '/conversations')).data.find((one) => one.phone === person);
+  await page.goto(`${house.url}/inbox/${talk.id}`);
+  await page.locator('[data-message]').filter({ hasText: 'before the restart' }).waitFor();
+  await page.locator('[data-stream="live"]').waitFor();
+  await house.restart();
+  await tools.write(person, 'Patient Petra', 'after the restart');
+  await page.locator('[data-stream="live"]').waitFor({ timeout: 30_000 });
+  await page.locator('[data-message]').filter({ hasText: 'after the restart' }).waitFor();
 });
 
 const cookies = (await context.storageState()).cookies;

@@ -1,15 +1,17 @@
-//! Barid's commands for builders: `cargo xtask demo | test | law | docs | page | screenshots`.
+//! Barid's commands for builders: `cargo xtask demo | test | law | docs | page | screenshots | first-chat`.
 //!
 //! - [`law`]: the rules of ARCHITECTURE.md that a machine can check
 //! - [`test`]: everything that must pass, in one command
 //! - [`postgres`]: the tests' own PostgreSQL
 //! - [`demo`]: the engine with a simulated WhatsApp
+//! - [`first_chat`]: how long a newcomer waits for the first answer
 //! - [`docs`]: the pages that are printed from code
 //! - [`page`]: the web page: built, tested in a browser, pictured
 //! - [`run`]: child processes, with their words passed on
 
 mod demo;
 mod docs;
+mod first_chat;
 mod law;
 mod page;
 mod postgres;
@@ -26,7 +28,10 @@ const HELP: &str = "cargo xtask COMMAND
   demo [ARGS]   build Barid and run its demo; ARGS go to `barid demo`
   test [ARGS]   check the toolchain, format, lints and law, then run all tests; ARGS go to the test runner
   law           check the rules of ARCHITECTURE.md
-  docs          print the pages that are made from code: docs/config.md, docs/states.md, docs/api/openapi.json";
+  docs          print the pages that are made from code: docs/config.md, docs/states.md, docs/api/openapi.json
+  page          build the web page
+  screenshots   pictures of every page into ui/shots: desktop, phone, right to left, dark
+  first-chat    clone, build, start the demo and have one message answered; prints how long, cold and warm";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
         "test" => test::run(&root, rest),
         "law" => law::command(&root),
         "docs" => docs::run(&root),
+        "first-chat" => first_chat::run(&root, rest),
         "page" => page::command(&root),
         "screenshots" => page::screenshots(&root, rest),
         "help" | "--help" | "-h" => {

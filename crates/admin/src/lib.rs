@@ -42,8 +42,6 @@ pub struct Admin {
     pub render_metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Channels that `/api/whatsapp-send` may send through, the first being the default.
     pub doors: Vec<Door>,
-    /// How long a person's own message pauses the assistant.
-    pub pause: std::time::Duration,
     /// The API.
     pub desk: Arc<api::Desk>,
     /// Whether this process drains: not ready any more.

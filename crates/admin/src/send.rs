@@ -77,7 +77,7 @@ async fn queue(admin: &Admin, headers: &HeaderMap, body: &Bytes) -> Result<Respo
         content: OutboundContent::Text { body: types::text::without_nul(&message.message).into_owned() },
         idempotency_key: key,
         request_id: RequestId(random_token()),
-        pause: Some(admin.pause),
+        pause: Some(admin.desk.pauses()),
         actor,
     };
     let id = admin.store.write(op).await.map_err(problem_of)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
+use egress::alerts::{Sink, Teller};
 use egress::{Account, Egress, Outlet};
 use engine::agent::Line;
 use engine::{Engine, Language, TenantBrain};
@@ -15,7 +16,7 @@ use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::settings::Declare;
-use store::{Door, Policy, PostgresOptions, SqliteOptions, Store};
+use store::{Door, Pauses, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -98,7 +99,7 @@ pub async fn open_beside(config: &Config, clock: SharedClock) -> anyhow::Result<
 
 /// The times and choices that operations need.
 #[must_use]
-pub fn policy(config: &Config) -> Policy {
+pub fn policy(config: &Config, synced: &[Synced]) -> Policy {
     Policy {
         lease: config.jobs.lease,
         job_retry: config.jobs.retry.clone(),
@@ -110,8 +111,14 @@ pub fn policy(config: &Config) -> Policy {
             OnUnknown::Resend => store::OnUnknown::Resend,
             OnUnknown::Hold => store::OnUnknown::Hold,
         },
-        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
+        pauses: pauses(config, synced),
     }
+}
+
+/// How long a person's reply pauses each tenant's assistant.
+#[must_use]
+pub fn pauses(config: &Config, synced: &[Synced]) -> Pauses {
+    Pauses::new(config.tenants.iter().zip(synced).map(|(tenant, rows)| (rows.tenant, tenant.pause)))
 }
 
 /// The rows that the configuration asks for.
@@ -226,6 +233,44 @@ pub fn breakers(config: &Config, clock: &SharedClock) -> Breakers {
     Breakers::new(options, Arc::clone(clock))
 }
 
+/// Who is told what is wrong, and from where on it is (S6.6).
+fn alerts(config: &Config, breakers: Breakers) -> anyhow::Result<worker::alerts::Alerts> {
+    let a = &config.alerts;
+    let webhook = a.webhook.clone().map(|(url, secret)| Sink::Webhook { url, secret });
+    let slack = a.slack.clone().map(|url| Sink::Slack { url });
+    let options = ClientOptions { allow_private: config.send.allow_private, ..ClientOptions::default() };
+    let teller =
+        Teller::new(webhook.into_iter().chain(slack).collect(), Client::new(options)?, breakers, config.send.timeout);
+    let database = match &config.store.url {
+        StoreUrl::Sqlite(path) => Some(path.clone()),
+        StoreUrl::Postgres(_) => None,
+    };
+    Ok(worker::alerts::Alerts {
+        limits: store::alerts::Limits {
+            stuck: a.stuck,
+            dead_letters: a.dead_letters,
+            p95_ms: u32::try_from(a.processing_p95.as_millis()).unwrap_or(u32::MAX),
+            disk_percent: a.disk_free,
+        },
+        every: a.every,
+        teller,
+        free_percent: Arc::new(move || database.as_deref().and_then(free_percent)),
+    })
+}
+
+/// Free disk under a file, percent; `None`: nobody knows.
+#[cfg(target_os = "linux")]
+fn free_percent(path: &std::path::Path) -> Option<u8> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    u8::try_from(disk.f_bavail.saturating_mul(100).checked_div(disk.f_blocks)?).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn free_percent(_: &std::path::Path) -> Option<u8> {
+    None
+}
+
 fn brains(config: &Config, synced: &[Synced], breakers: Breakers) -> anyhow::Result<Engine> {
     let mut all = Vec::with_capacity(config.tenants.len());
     for (tenant, rows) in config.tenants.iter().zip(synced) {
@@ -274,7 +319,7 @@ pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::
     let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
     let breakers = breakers(config, store.clock());
     let (engine, egress) = (brains(config, &synced, breakers.clone())?, senders(config, &synced, breakers)?);
-    let options = worker_options(config, &Arc::new(policy(config)));
+    let options = worker_options(config, &Arc::new(policy(config, &synced)));
     let worker = Worker::new(store.clone(), engine, egress, options, owner);
     let ran = worker.run_outbound(max).await;
     worker.drain(config.jobs.drain).await;
@@ -307,15 +352,17 @@ impl App {
         let address = listener.local_addr()?;
         let store = open_store(config, clock, start.own_clock).await?;
         let synced = sync(config, &store).await?;
-        let policy = Arc::new(policy(config));
+        let policy = Arc::new(policy(config, &synced));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
         let breakers = breakers(config, store.clock());
+        let worker_breakers = breakers.clone();
         let (engine, egress) = (brains(config, &synced, breakers.clone())?, senders(config, &synced, breakers)?);
         let worker = Worker::new(store.clone(), engine, egress, worker_options(config, &policy), Arc::clone(&owner));
         let mut handoff = None;
         if !start.no_worker {
             let (queue, incoming) = mpsc::channel(config.jobs.workers.max(1));
             worker.start(incoming);
+            worker.watch(alerts(config, worker_breakers)?);
             handoff = Some(Handoff { owner, queue });
         }
         let draining = Arc::new(AtomicBool::new(false));
@@ -326,7 +373,7 @@ impl App {
         let options = ingress::Options { max_body: config.server.max_body, unrouted, policy };
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff);
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let desk = admin::api::Desk::new(store.clone(), desk(config, start.simulator));
+        let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, start.simulator));
         let follower = CancellationToken::new();
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
@@ -387,13 +434,17 @@ impl App {
 }
 
 /// How the API differs from one installation to another.
-fn desk(config: &Config, simulator: Option<Arc<dyn admin::api::simulator::World>>) -> admin::api::Options {
+fn desk(
+    config: &Config,
+    synced: &[Synced],
+    simulator: Option<Arc<dyn admin::api::simulator::World>>,
+) -> admin::api::Options {
     let of = |word: fn(&Tenant) -> &String| {
         config.tenants.iter().map(|t| (t.slug.clone(), word(t).clone())).collect::<std::collections::HashMap<_, _>>()
     };
     admin::api::Options {
         https: config.server.public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
-        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
+        pauses: pauses(config, synced),
         time_zones: of(|t| &t.timezone),
         assistants: of(|t| &t.assistant),
         agents: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_agents(config, t))).collect(),
@@ -423,7 +474,6 @@ fn operator(
         render_metrics: metrics.unwrap_or_else(|| Arc::new(String::new)),
         doors: Vec::new(),
         desk,
-        pause: config.tenants.first().map_or(Duration::from_secs(7200), |t| t.pause),
         draining: Arc::clone(draining),
     }
 }

@@ -3,7 +3,10 @@
 //! - [`Egress::admit`]: may this go out now (S4.5, S4.10), or how long must it wait
 //! - [`Egress::deliver`]: one attempt
 //! - [`Egress::trace`]: what the provider's own journal says of an attempt that nobody saw end (S4.4)
+//! - [`alerts`]: tells operators what is wrong (S6.6)
 //! - [`Egress::probe`]: does the channel's token work (S4.3, `barid doctor`)
+
+pub mod alerts;
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -235,10 +235,12 @@ impl Breakers {
         }
     }
 
-    /// Takes over what is on record: what other nodes found and what people decided. What this process has not put there yet stands.
-    pub fn learn(&self, records: Vec<BreakerRecord>) {
+    /// Takes over what is on record: what other nodes found and what people decided. What this process has not put there yet stands. Gives those that
+    /// were open here until now and are closed: what was sent away meanwhile may come.
+    pub fn learn(&self, records: Vec<BreakerRecord>) -> Vec<String> {
         let now = self.0.clock.now();
         let mut all = self.lock();
+        let mut closed = Vec::new();
         for record in records {
             let known = all.entry(record.name.clone()).or_insert_with(|| Breaker::new(&record.name, now));
             // A person's hold is above what a node has seen meanwhile.
@@ -247,6 +249,9 @@ impl Breakers {
                 continue;
             }
             let moved = record.state != known.record.state || record.until != known.record.until;
+            if moved && record.state == BreakerState::Closed && known.record.version > 0 {
+                closed.push(record.name.clone());
+            }
             known.record = record;
             known.dirty = false;
             if moved {
@@ -257,6 +262,7 @@ impl Breakers {
                 known.tried = (known.record.state == BreakerState::HalfOpen).then_some(since);
             }
         }
+        closed
     }
 
     /// Resolves after the next move, or at once if there was one since the last wait.
@@ -436,7 +442,8 @@ mod tests {
         clock.advance(Duration::from_secs(86_400));
         assert_eq!(b.permit(NAME).unwrap_err().reason, "maintenance");
         let (held, state) = (false, BreakerState::Closed);
-        b.learn(vec![BreakerRecord { held, state, until: None, version: 3, ..record.clone() }]);
+        let closed = b.learn(vec![BreakerRecord { held, state, until: None, version: 3, ..record.clone() }]);
+        assert_eq!(closed, [NAME], "whoever was sent away may come");
         assert!(b.permit(NAME).is_ok());
         b.learn(vec![record]);
         assert!(b.permit(NAME).is_ok(), "an old record is no news");

@@ -1,5 +1,5 @@
 //! How a send goes wrong, on order. Rules are asked in the order in which they were pushed; the first that fits decides, except
-//! that a [`Fault::Delay`] or [`Fault::FailStatus`] lets later rules speak too.
+//! that a [`Fault::Delay`], [`Fault::Disorder`] or [`Fault::FailStatus`] lets later rules speak too.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,6 +54,8 @@ pub enum Fault {
         /// Whether the message goes out all the same.
         accepted: bool,
     },
+    /// Accepted, and its statuses come the wrong way round: `read` first (Meta; Green API's are strictly in order).
+    Disorder,
     /// Accepted, but the only status to come is `failed` (Green API: `word`, as `noAccount`).
     FailStatus {
         /// Meta's error code.
@@ -147,6 +149,8 @@ pub(crate) struct Verdict {
     pub answer_delay: Duration,
     /// The status that will come instead of the planned ones.
     pub fail_status: Option<(i64, String, Option<String>)>,
+    /// Statuses come the wrong way round.
+    pub disorder: bool,
     /// What goes wrong now.
     pub fault: Option<Fault>,
 }
@@ -214,6 +218,7 @@ impl Faults {
             match &rule.fault {
                 Fault::Delay { ms, accepted: false } => verdict.delay += Duration::from_millis(*ms),
                 Fault::Delay { ms, accepted: true } => verdict.answer_delay += Duration::from_millis(*ms),
+                Fault::Disorder => verdict.disorder = true,
                 Fault::FailStatus { code, title, word } => {
                     verdict.fail_status = Some((*code, title.clone(), word.clone()));
                 }

@@ -224,7 +224,8 @@ async fn send(world: &World, number: &Arc<Number>, call: &Call<'_>) -> Result<Re
     }
     let mut verdict = world.faults.decide(Provider::Meta, &number.channel, &to);
     let failure = verdict.fail_status.take().map(|(code, title, _)| (code, title));
-    let accept = || accept(world, number, &send, &to, body, failure);
+    let disorder = verdict.disorder;
+    let accept = || accept(world, number, &send, &to, body, (failure, disorder));
     world.through(verdict, refuse, accept).await
 }
 
@@ -234,7 +235,7 @@ fn accept(
     send: &Send<'_>,
     to: &str,
     body: String,
-    failure: Option<(i64, String)>,
+    (failure, disorder): (Option<(i64, String)>, bool),
 ) -> Reply {
     let kind = send.kind.as_ref().map_or("text", |k| &k.0);
     let accepted = world.journal.accept(Accepted {
@@ -248,7 +249,7 @@ fn accept(
         dedupe_key: send.biz_opaque_callback_data.as_ref().map(|d| d.0.as_ref().into()),
         provider_id: world.ids.wamid(to, Side::Business).into(),
     });
-    world.postman.plan(&number.source, &accepted, failure);
+    world.postman.plan(&number.source, &accepted, failure, disorder);
     let mut json = Json::with_capacity(256);
     json.raw(r#"{"messaging_product":"whatsapp","contacts":[{"input":"#);
     match &send.to {

@@ -72,7 +72,8 @@ impl Postman {
     }
 
     /// Plans the statuses of an accepted send. Without a callback URL there is nobody to tell.
-    pub fn plan(&self, source: &Arc<MetaSource>, send: &Arc<Accepted>, failure: Option<(i64, String)>) {
+    /// `disorder`: the last comes first.
+    pub fn plan(&self, source: &Arc<MetaSource>, send: &Arc<Accepted>, failure: Option<(i64, String)>, disorder: bool) {
         if !self.plan.send || !self.targets.has_meta() {
             return;
         }
@@ -81,7 +82,11 @@ impl Postman {
         let mut items = Vec::with_capacity(kinds.len());
         let span = self.plan.delay.saturating_mul(u32::try_from(kinds.len()).unwrap_or(u32::MAX));
         let mut after = Duration::ZERO;
-        for kind in kinds {
+        let mut kinds = kinds.to_vec();
+        if disorder {
+            kinds.reverse();
+        }
+        for kind in &kinds {
             after += self.plan.delay;
             let twice = self.plan.duplicate > 0.0 && chance(&self.dice, self.plan.duplicate);
             for _ in 0..=u8::from(twice) {

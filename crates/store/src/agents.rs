@@ -94,7 +94,8 @@ impl Op for Load {
             contexts: tx.all(&CONTEXTS, params![self.conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?,
             spent: tx.all(&SPENT, params![self.conversation], |r| Ok((r.get(0)?, r.get::<i64>(1)?.unsigned_abs())))?,
             arms: tx.all(&ARMS, params![self.conversation], |r| Ok((r.get(0)?, r.get(1)?)))?,
-            given: tx.first(&RESULT, params![self.message], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?,
+            given: tx
+                .first(&RESULT, params![self.message], |r| Ok((r.get(0)?, r.get::<i64>(1)? as f64 / 1e6, r.get(2)?)))?,
         })
     }
 }

@@ -95,6 +95,19 @@ impl Op for Moved {
     }
 }
 
+/// Makes due what waited behind breakers that this node has just learnt to be closed: what it sent away between the record's change and now.
+#[derive(Clone, Debug)]
+pub struct Wake(pub Vec<String>);
+
+impl Op for Wake {
+    const NAME: &'static str = "breaker.wake";
+    type Out = ();
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<()> {
+        self.0.iter().try_for_each(|name| wake(tx, channel_of(name)))
+    }
+}
+
 /// Every breaker on record.
 #[derive(Clone, Copy, Debug)]
 pub struct All;

@@ -34,7 +34,7 @@ pub enum StoreError {
     /// Free text may not be sent now: Meta allows it for 24 hours after the person's last message (S4.7).
     #[error("the 24-hour window has closed: only an approved template reaches this person until they write again")]
     WindowClosed,
-    /// The person wrote again after what the caller had seen.
+    /// The person, or a colleague, wrote after what the caller had seen.
     #[error("a newer message has come: read it before you answer, or send again without `seen`")]
     NewerMessage,
     /// A status move that the state machine forbids.

@@ -211,7 +211,7 @@ impl Accept {
         if ours {
             conversations::resume(tx, &thread.snapshot, "Meta gave us the conversation", "meta")
         } else {
-            let until = tx.now().plus(self.policy.pause);
+            let until = tx.now().plus(self.policy.pauses.of(door.tenant));
             conversations::pause(tx, &thread.snapshot, until, "another application took the conversation", "meta")
         }
     }
@@ -338,7 +338,7 @@ impl Accept {
         };
         self.keep(tx, &thread, &row)?;
         if shows_a_person(&echo.content) {
-            let until = now.plus(self.policy.pause);
+            let until = now.plus(self.policy.pauses.of(door.tenant));
             let reason = "a person answered from the business's phone";
             conversations::pause(tx, &thread.snapshot, until, reason, "phone")?;
         }

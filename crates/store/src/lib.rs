@@ -5,9 +5,10 @@
 //! - `inbox.rs`, `contacts.rs`, `events.rs`, `receipts.rs`: what providers tell us
 //! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
 //! - `outbox.rs`: what we say, and what becomes of that
-//! - `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `agents.rs`: what agents remember and have done
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
+//! - `carry/`: everything into another database (`barid move`)
 //! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
@@ -15,7 +16,9 @@
 pub mod sql;
 pub mod accounts;
 pub mod agents;
+pub mod alerts;
 pub mod breakers;
+pub mod carry;
 pub mod channels;
 pub mod contacts;
 pub mod conversations;
@@ -52,7 +55,7 @@ use types::{SharedClock, TenantId};
 pub use contacts::Door;
 pub use error::{Result, StoreError};
 pub use hub::Hub;
-pub use policy::{OnUnknown, Policy};
+pub use policy::{OnUnknown, Pauses, Policy};
 pub use postgres::{PostgresOptions, shown as postgres_shown};
 pub use reach::{Reach, Touches};
 pub use sql::Op;
@@ -99,13 +102,30 @@ impl Store {
     pub async fn open_postgres(options: &PostgresOptions, clock: SharedClock) -> Result<Self> {
         let hub = Arc::new(Hub::default());
         let postgres = Postgres::start(options, &clock, &hub).await?;
-        Ok(Self {
+        let store = Self {
             writer: postgres.writer().clone(),
             readers: postgres.readers().clone(),
             hub,
             clock,
             backend: Arc::new(std::sync::Mutex::new(Some(Backend::Postgres(postgres)))),
-        })
+        };
+        store.whole(options.half_moved).await
+    }
+
+    /// Refuses a database into which an installation was moved half-way (S8.4): nobody knows yet what is missing.
+    async fn whole(self, half_moved: bool) -> Result<Self> {
+        let why = match self.read(carry::Unfinished).await {
+            Ok(false) => return Ok(self),
+            Ok(true) if half_moved => return Ok(self),
+            Ok(true) => StoreError::Unusable(
+                "this database is the target of a `barid move` that did not come to its end. Run the same move again to finish it; until then the \
+                 source is what counts"
+                    .to_owned(),
+            ),
+            Err(error) => error,
+        };
+        self.close().await;
+        Err(why)
     }
 
     /// Opens the embedded database, brings its schema up to date and frees the leases of former processes: the process lock proves that
@@ -127,6 +147,7 @@ impl Store {
             clock,
             backend: Arc::new(std::sync::Mutex::new(Some(Backend::Sqlite(sqlite)))),
         };
+        let store = store.whole(options.half_moved).await?;
         if options.role == Role::Server {
             store.write(leases::Free { owner: None }).await?;
         }
@@ -227,13 +248,17 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         accounts::tokens::STATEMENTS,
         accounts::users::STATEMENTS,
         agents::STATEMENTS,
+        alerts::STATEMENTS,
         breakers::STATEMENTS,
+        carry::CATALOGUE,
+        carry::STATEMENTS,
         channels::STATEMENTS,
         contacts::STATEMENTS,
         conversations::STATEMENTS,
         dead_letters::STATEMENTS,
         desk::acts::STATEMENTS,
         desk::agents::STATEMENTS,
+        desk::alerts::STATEMENTS,
         desk::audit::STATEMENTS,
         desk::batches::STATEMENTS,
         desk::breakers::STATEMENTS,

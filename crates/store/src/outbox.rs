@@ -12,7 +12,7 @@ use types::{
 
 use crate::error::{Result, StoreError};
 use crate::jobs::After;
-use crate::policy::{OnUnknown, Policy};
+use crate::policy::{OnUnknown, Pauses, Policy};
 use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Tx};
 use crate::work::{Deliver, Lease, Next, Snapshot, Work};
@@ -64,7 +64,7 @@ sql! {
         "SELECT m.status, m.conversation_id FROM message m JOIN outbox o ON o.message_id = m.id WHERE m.id = $1";
     AGAIN = "outbox.again":
         "UPDATE outbox SET due_at = $2, attempts = 0, resends = 0 WHERE message_id = $1";
-    BACK = "messages.pending_again": "UPDATE message SET status = 'pending', error = NULL, error_code = NULL WHERE id = $1";
+    BACK = "messages.pending_again": "UPDATE message SET status = 'pending', error = NULL, error_code = NULL, dismissed_at = NULL WHERE id = $1";
 }
 
 /// How long a message waits for people to change a setting, where no schedule says it.
@@ -475,8 +475,8 @@ pub struct SendMessage {
     pub idempotency_key: String,
     /// The request.
     pub request_id: RequestId,
-    /// Pause the assistant (a person took over), and for how long.
-    pub pause: Option<Duration>,
+    /// Pause the assistant (a person took over), as long as the tenant says.
+    pub pause: Option<Pauses>,
     /// Who wrote it, for the record.
     pub actor: String,
 }
@@ -515,8 +515,9 @@ impl Op for SendMessage {
             due: now,
             status: MessageStatus::Pending,
         };
-        if let Some(pause) = self.pause {
-            conversations::pause(tx, &snapshot, now.plus(pause), "a person answered", &self.actor)?;
+        if let Some(pauses) = &self.pause {
+            let until = now.plus(pauses.of(snapshot.tenant));
+            conversations::pause(tx, &snapshot, until, "a person answered", &self.actor)?;
         }
         let id = save(tx, &new)?.ok_or_else(|| StoreError::Refused("that message was queued already".into()))?;
         tx.execute(&TOUCH, params![self.conversation, now])?;

@@ -1,8 +1,10 @@
 //! The times and choices by which rows move: the part of the configuration that operations need.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use types::{Fault, Timestamp};
+use types::{Fault, TenantId, Timestamp};
 
 /// What happens to a send whose fate stays unknown (S4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,28 @@ pub struct Policy {
     /// What to do when no trace came.
     pub on_unknown: OnUnknown,
     /// How long a person's own reply pauses the assistant (S3.10).
-    pub pause: Duration,
+    pub pauses: Pauses,
+}
+
+/// How long a person's own reply pauses the assistant (S3.10): each tenant says it for its own.
+#[derive(Clone, Debug, Default)]
+pub struct Pauses(Arc<HashMap<TenantId, Duration>>);
+
+impl Pauses {
+    /// Of a tenant that says nothing.
+    pub const USUAL: Duration = Duration::from_hours(2);
+
+    /// Of these tenants.
+    #[must_use]
+    pub fn new(of: impl IntoIterator<Item = (TenantId, Duration)>) -> Self {
+        Self(Arc::new(of.into_iter().collect()))
+    }
+
+    /// The pause of one tenant.
+    #[must_use]
+    pub fn of(&self, tenant: TenantId) -> Duration {
+        self.0.get(&tenant).copied().unwrap_or(Self::USUAL)
+    }
 }
 
 impl Default for Policy {
@@ -45,7 +68,7 @@ impl Default for Policy {
             reconcile_meta: s(60),
             reconcile_green: s(180),
             on_unknown: OnUnknown::Resend,
-            pause: s(7200),
+            pauses: Pauses::default(),
         }
     }
 }

@@ -294,6 +294,7 @@ id_values!(
     NoteId,
     BatchId,
     AuditId,
+    AlertId,
     AgentSessionId
 );
 
@@ -314,6 +315,7 @@ text_values!(
     types::states::JobState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::states::DeadLetterStatus => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::states::ConversationState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::alert::AlertKind => |t: &str| t.parse(),
     types::states::BreakerState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::states::ChannelState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::ProviderMessageId => |t: &str| Ok::<_, String>(types::ProviderMessageId(t.to_owned())),

@@ -27,7 +27,7 @@ sql! {
     FAILED = "views.failed_sends":
         "SELECT m.id, m.conversation_id, m.body, m.status, m.error_code, m.error, o.attempts, m.created_at, m.possible_duplicate
          FROM message m JOIN outbox o ON o.message_id = m.id
-         WHERE m.direction = 'out' AND m.status IN ('failed', 'held') AND m.id < $1 ORDER BY m.id DESC LIMIT $2";
+         WHERE m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.id < $1 ORDER BY m.id DESC LIMIT $2";
     JOBS = "views.jobs":
         "SELECT id, kind, conversation_id, message_id, state, run_at, attempts, max_attempts, outcome, error, request_id, created_at,
                 started_at, completed_at

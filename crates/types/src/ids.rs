@@ -107,6 +107,8 @@ ids! {
     AuditId;
     /// A run of turns of one agent in one conversation (S3.7).
     AgentSessionId;
+    /// An alert, or its way to somebody (S6.6).
+    AlertId;
 }
 
 /// The id that the provider gave a message: `wamid.…` (Meta) or `idMessage` (Green API). Opaque.

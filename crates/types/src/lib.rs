@@ -1,6 +1,7 @@
 //! Barid's words, which every other room speaks and which speak to nobody.
 //!
 //! - [`ids`]: newtyped ids and the generator that makes them
+//! - [`alert`]: alerts as values (S6.6)
 //! - [`breaker`]: a breaker as it stands on record (S4.10)
 //! - [`clock`]: time and chance as parameters; nothing else in the workspace may ask the system for either
 //! - [`secret`]: values that never print
@@ -13,6 +14,7 @@
 //! - [`schema`]: how ids, moments and states read in the API's description
 //! - [`text`]: small text tools that several rooms need
 
+pub mod alert;
 pub mod breaker;
 pub mod clock;
 pub mod fault;

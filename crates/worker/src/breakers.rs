@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::breakers::{All, Moved};
+use store::breakers::{All, Moved, Wake};
 use types::breaker::{BreakerRecord, channel_of};
 use types::states::BreakerState;
 
@@ -62,7 +62,16 @@ async fn learn(worker: &Arc<Worker>, before: Option<Vec<BreakerRecord>>) -> Opti
     if before.as_ref() == Some(&all) {
         return before;
     }
-    worker.egress.breakers().learn(all.clone());
+    let closed = worker.egress.breakers().learn(all.clone());
+    if !closed.is_empty() {
+        // Between a person's reset and this moment what it woke was sent away again.
+        match worker.store.write(Wake(closed)).await {
+            Ok(()) => worker.store.hub().wake(),
+            Err(error) => {
+                tracing::warn!(%error, "what waited behind a breaker could not be woken; it goes out at its time")
+            }
+        }
+    }
     for wanted in all.iter().filter(|b| tries_now(b) && !before.iter().flatten().any(|old| old == *b)) {
         if let Some(channel) = channel_of(&wanted.name) {
             let worker = Arc::clone(worker);

@@ -5,11 +5,13 @@
 //! - `agents.rs`: what turns of tenants with agents need, and what is kept of them
 //! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
 //! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
+//! - `alerts.rs`: looks for what is wrong and tells it (S6.6)
 //! - `breakers.rs`: shares the breakers with the other nodes (S4.10)
 //! - `trust.rs`: whether a lease is still ours, before anything is said
 //! - `persist.rs`: writes that must not be lost to a database that is away for a moment
 
 mod agents;
+pub mod alerts;
 mod breakers;
 mod conversation;
 mod deliver;
@@ -108,6 +110,11 @@ impl Worker {
         self.tasks.spawn(upkeep::redrive(Arc::clone(self)));
         self.tasks.spawn(upkeep::sweep(Arc::clone(self)));
         self.tasks.spawn(upkeep::probe(Arc::clone(self)));
+    }
+
+    /// Watches for what is wrong and tells it, until the drain (S6.6).
+    pub fn watch(self: &Arc<Self>, alerts: alerts::Alerts) {
+        self.tasks.spawn(alerts::watch(Arc::clone(self), alerts));
     }
 
     /// Claims and works up to `max` conversations that are due, and reports (S2.7).

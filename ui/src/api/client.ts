@@ -18,6 +18,7 @@ export type User = Schemas['User'];
 export type Token = Schemas['Token'];
 export type AuditRow = Schemas['AuditRow'];
 export type Batch = Schemas['Batch'];
+export type Breaker = Schemas['Breaker'];
 
 export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin' });
 

@@ -7,7 +7,7 @@ const touched: Record<string, string[]> = {
   'message.status': ['conversations', 'failed', 'sim'],
   'send.failed': ['failed', 'counts', 'conversations'],
   'conversation.updated': ['conversations', 'counts'],
-  'notification.created': ['notifications', 'counts'],
+  'notification.created': ['notifications', 'counts', 'health'],
   'notification.updated': ['notifications', 'counts'],
   'job.counts': ['jobs'],
   'dead_letter.created': ['letters', 'counts'],
@@ -15,7 +15,7 @@ const touched: Record<string, string[]> = {
   'task.created': ['tasks'],
   'task.updated': ['tasks'],
   'lead.updated': ['leads'],
-  'breaker.changed': ['health'],
+  'breaker.updated': ['health'],
   'channel.updated': ['health', 'channels'],
   'batch.progress': ['batch', 'failed', 'letters', 'counts'],
 };

@@ -1,6 +1,6 @@
 import { Alert, Button, Chip, Drawer, Group, Stack } from '@mantine/core';
-import { IconAlertTriangle, IconChecks, IconMessage, IconSend } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
+import { IconAlertTriangle, IconArchive, IconChecks, IconMessage, IconSend } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
 import { api, must, type FailedSend } from '../api/client';
@@ -65,6 +65,10 @@ export function FailedPage() {
     const ok = await runBatch(t, { tenant, action: 'retry_failed_sends', ids, filter: ids || code === undefined ? {} : { error_code: Number(code) }, ask: true });
     if (ok) selection.clear();
   };
+  const putAway = async (ids?: string[]) => {
+    const ok = await runBatch(t, { tenant, action: 'dismiss_failed_sends', ids, filter: ids || code === undefined ? {} : { error_code: Number(code) }, ask: true });
+    if (ok) selection.clear();
+  };
   return (
     <Page
       title={t('nav.failed')}
@@ -84,9 +88,14 @@ export function FailedPage() {
       }
       actions={
         mayAct && matching > 0 ? (
-          <Button variant="default" leftSection={<IconSend size={15} className="flip" />} onClick={() => void again()}>
-            {t('failed.retryMatching', { count: matching, n: format.number(matching) })}
-          </Button>
+          <Group gap={6}>
+            <Button variant="default" leftSection={<IconSend size={15} className="flip" />} onClick={() => void again()}>
+              {t('failed.retryMatching', { count: matching, n: format.number(matching) })}
+            </Button>
+            <Button variant="default" leftSection={<IconArchive size={15} />} onClick={() => void putAway()}>
+              {t('failed.dismissMatching', { count: matching, n: format.number(matching) })}
+            </Button>
+          </Group>
         ) : null
       }
     >
@@ -94,6 +103,9 @@ export function FailedPage() {
         <BulkBar selection={selection} total={feed.rows.length}>
           <Button size="compact-xs" onClick={() => void again([...selection.ids])}>
             {t('failed.retrySelected', { count: selection.ids.size })}
+          </Button>
+          <Button size="compact-xs" variant="default" onClick={() => void putAway([...selection.ids])}>
+            {t('failed.dismissSelected', { count: selection.ids.size })}
           </Button>
         </BulkBar>
       ) : null}
@@ -140,6 +152,20 @@ function Detail({ row, mayAct, close }: { row: FailedSend; mayAct: boolean; clos
     }
     setBusy(false);
   };
+  const client = useQueryClient();
+  const dismiss = async () => {
+    const answer = await ask({ title: t('failed.dismissTitle'), body: t('failed.dismissMore'), act: t('failed.dismiss'), reason: { label: t('reason'), required: false } });
+    if (!answer) return;
+    try {
+      await must(api.POST('/failed-sends/{id}/dismiss', { params: { path: { id: row.id } }, body: answer.reason ? { reason: answer.reason } : {} }));
+      void done(t, t('failed.dismissed'));
+      void client.invalidateQueries({ queryKey: ['failed'] });
+      void client.invalidateQueries({ queryKey: ['counts'] });
+      close();
+    } catch (error) {
+      void failed(t, error);
+    }
+  };
   return (
     <Stack gap="md">
       {row.obstacle ? (
@@ -151,6 +177,11 @@ function Detail({ row, mayAct, close }: { row: FailedSend; mayAct: boolean; clos
         {mayAct ? (
           <Button loading={busy} disabled={row.obstacle === 'window_closed' || row.obstacle === 'opted_out'} onClick={() => void send(false)} leftSection={<IconSend size={15} className="flip" />}>
             {t('failed.retry')}
+          </Button>
+        ) : null}
+        {mayAct ? (
+          <Button variant="default" data-act="dismiss" onClick={() => void dismiss()} leftSection={<IconArchive size={15} />}>
+            {t('failed.dismiss')}
           </Button>
         ) : null}
         <Button variant="default" component={Link} to={`/inbox/${row.conversation_id}`} leftSection={<IconMessage size={15} />}>

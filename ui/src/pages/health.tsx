@@ -1,12 +1,13 @@
 import '../styles/more';
 import { Button, SimpleGrid, Stack, Table } from '@mantine/core';
-import { IconCircleCheckFilled, IconHeartbeat, IconMailForward, IconPhone, IconPlugConnected, IconRefresh, IconStack2, IconAlertTriangleFilled } from '@tabler/icons-react';
+import { IconBellRinging, IconCircleCheckFilled, IconHeartbeat, IconMailForward, IconPhone, IconPlugConnected, IconRefresh, IconStack2, IconAlertTriangleFilled } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, must } from '../api/client';
 import { useMay, useTenantId } from '../api/session';
 import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
 import { done, failed } from '../parts/act';
+import { Breakers } from '../parts/breakers';
 import { Card, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
 
 export function HealthPage() {
@@ -25,6 +26,10 @@ export function HealthPage() {
     } catch (error) {
       void failed(t, error);
     }
+  };
+  const numberOf = (breaker: string) => {
+    const channel = health?.channels.find((one) => breaker === `channel_${one.id}`);
+    return channel ? `${word(t, 'channel', channel.kind)} ${channel.number}` : undefined;
   };
   return (
     <Page title={t('nav.health')} scope={health ? <When at={health.checked_at} /> : null} actions={health ? <Tag tone={health.ok ? 'good' : 'warn'} icon={health.ok ? <IconCircleCheckFilled size={15} /> : <IconAlertTriangleFilled size={14} />}>{health.ok ? t('health.good') : t('health.bad')}</Tag> : null}>
@@ -56,19 +61,24 @@ export function HealthPage() {
               <p className="quiet">{t('health.noSync')}</p>
             </Card>
             <Card icon={<IconPlugConnected size={18} aria-hidden />} title={t('health.breakers')}>
-              {health.breakers.length === 0 ? <p className="quiet">{t('health.noBreakers')}</p> : (
-                <Stack gap={6}>
-                  {health.breakers.map((one) => (
-                    <div key={one.name} style={{ display: 'flex', gap: 8, alignItems: 'center' }}>
-                      <Ltr mono className="clip">{one.name}</Ltr>
-                      <Tag tone={one.state === 'closed' ? 'good' : one.state === 'open' ? 'bad' : 'warn'}>{word(t, 'breaker', one.state)}</Tag>
-                      {one.reason ? <span className="quiet"><Said>{one.reason}</Said></span> : null}
-                    </div>
-                  ))}
-                </Stack>
-              )}
+              <Breakers all={health.breakers} name={numberOf} />
             </Card>
           </SimpleGrid>
+          <Card icon={<IconBellRinging size={18} aria-hidden />} title={t('health.alerts')}>
+            {health.alerts.length === 0 ? <p className="quiet">{t('health.noAlerts')}</p> : (
+              <Table aria-label={t('health.alerts')}>
+                <Table.Tbody>
+                  {health.alerts.map((alert) => (
+                    <Table.Tr key={alert.id} data-alert={alert.kind}>
+                      <Table.Td><Tag tone="bad">{word(t, 'alert', alert.kind)}</Tag></Table.Td>
+                      <Table.Td><Said>{alert.detail}</Said> <span className="quiet"><When at={alert.raised_at} /></span></Table.Td>
+                      <Table.Td className="quiet">{alert.deliveries.map((way) => `${way.sink}: ${way.told_at ? t('alert.told') : way.next_try ? t('alert.trying') : t('alert.gaveUp')}`).join(' · ')}</Table.Td>
+                    </Table.Tr>
+                  ))}
+                </Table.Tbody>
+              </Table>
+            )}
+          </Card>
           <Card icon={<IconPhone size={18} aria-hidden />} title={t('health.channels')}>
             <Table aria-label={t('health.channels')}>
               <Table.Tbody>

@@ -46,15 +46,26 @@ export function LettersPage() {
     ],
     [t, format],
   );
-  const many = async (action: 'retry_dead_letters' | 'discard_dead_letters') => {
-    if (action === 'discard_dead_letters' && !(await ask({ title: t('letters.discardTitle'), body: t('letters.discardMore'), act: t('letters.discardSelected', { count: selection.ids.size }), danger: true, typed: t('letters.discardWord') }))) return;
-    if (await runBatch(t, { tenant, action, ids: [...selection.ids], ask: false })) selection.clear();
+  // Without ids: all that wait, counted by the server before anything is done (R3).
+  const many = async (action: 'retry_dead_letters' | 'discard_dead_letters', ids?: string[]) => {
+    const act = ids ? t('letters.discardSelected', { count: ids.length }) : t('letters.discardMatching', { count: waiting, n: format.number(waiting) });
+    if (action === 'discard_dead_letters' && !(await ask({ title: t('letters.discardTitle'), body: t('letters.discardMore'), act, danger: true, typed: t('letters.discardWord') }))) return;
+    if (await runBatch(t, { tenant, action, ids, ask: !ids })) selection.clear();
   };
+  const waiting = status === 'pending' ? (counts.data?.pending.value ?? 0) : 0;
   return (
     <Page
       title={t('nav.letters')}
       scope={t('letters.scope')}
       flush
+      actions={
+        mayAct && waiting > 0 ? (
+          <Group gap={6}>
+            <Button variant="default" leftSection={<IconRefresh size={15} />} onClick={() => void many('retry_dead_letters')}>{t('letters.retryMatching', { count: waiting, n: format.number(waiting) })}</Button>
+            <Button variant="default" leftSection={<IconTrash size={15} />} onClick={() => void many('discard_dead_letters')}>{t('letters.discardMatching', { count: waiting, n: format.number(waiting) })}</Button>
+          </Group>
+        ) : null
+      }
       filters={
         <SegmentedControl
           size="xs"
@@ -67,8 +78,8 @@ export function LettersPage() {
     >
       {selection.ids.size > 0 ? (
         <BulkBar selection={selection} total={feed.rows.length}>
-          <Button size="compact-xs" onClick={() => void many('retry_dead_letters')}>{t('letters.retrySelected', { count: selection.ids.size })}</Button>
-          <Button size="compact-xs" color="red" variant="default" onClick={() => void many('discard_dead_letters')}>{t('letters.discardSelected', { count: selection.ids.size })}</Button>
+          <Button size="compact-xs" onClick={() => void many('retry_dead_letters', [...selection.ids])}>{t('letters.retrySelected', { count: selection.ids.size })}</Button>
+          <Button size="compact-xs" color="red" variant="default" onClick={() => void many('discard_dead_letters', [...selection.ids])}>{t('letters.discardSelected', { count: selection.ids.size })}</Button>
         </BulkBar>
       ) : null}
       <DataTable

@@ -126,7 +126,7 @@ pub(super) fn switch(flags: &[AgentFlag], name: &str) -> AgentFlag {
 pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Asked<TenantQuery>) -> Answer<Page<Agent>> {
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
     let slug = slug(&desk, &caller, tenant).await?;
-    let counts = desk.store.read(Counts { tenant, user: None }).await?;
+    let counts = desk.store.read(Counts { tenant, user: None, status: None }).await?;
     let name = desk.options.assistants.get(&slug).cloned().unwrap_or_else(|| "Assistant".into());
     let mut data = vec![Agent {
         id: "flow".into(),

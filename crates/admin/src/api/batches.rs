@@ -64,7 +64,7 @@ pub(crate) async fn begin(
 ) -> Result<(StatusCode, Json<Batch>), Failure> {
     if let Who::Program { scopes } = &caller.who {
         let scope = match input.action {
-            BatchAction::RetryFailedSends => Scope::Sends,
+            BatchAction::RetryFailedSends | BatchAction::DismissFailedSends => Scope::Sends,
             BatchAction::RetryDeadLetters | BatchAction::DiscardDeadLetters => Scope::DeadLetters,
             BatchAction::ResolveConversations => Scope::Conversations,
         };

@@ -108,16 +108,26 @@ pub(crate) struct TenantQuery {
     pub tenant: Option<String>,
 }
 
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CountQuery {
+    /// Slug or id; the caller's first tenant where it is left out.
+    tenant: Option<String>,
+    /// Of which status `mine`, `unassigned` and `all` are; left out: of every status, as a list without one shows.
+    status: Option<InboxStatus>,
+}
+
 /// The counts over the inbox's tabs.
-#[utoipa::path(get, path = "/conversations/counts", tag = "conversations", params(TenantQuery),
+#[utoipa::path(get, path = "/conversations/counts", tag = "conversations", params(CountQuery),
     responses((status = 200, body = InboxCounts)))]
 pub(crate) async fn counts(
     State(desk): Shared,
     caller: Caller,
-    Asked(query): Asked<TenantQuery>,
+    Asked(query): Asked<CountQuery>,
 ) -> Answer<InboxCounts> {
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
-    Ok(Json(desk.store.read(Counts { tenant, user: caller.user() }).await?))
+    Ok(Json(desk.store.read(Counts { tenant, user: caller.user(), status: query.status }).await?))
 }
 
 /// One conversation.
@@ -239,7 +249,7 @@ pub(crate) async fn send(
         content: content(&input)?,
         seen: input.seen,
         key,
-        pause: desk.options.pause,
+        pauses: desk.pauses(),
         access: caller.access,
         by: caller.by,
     };

@@ -4,16 +4,17 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use store::desk::failed::{Get, Groups, List, RetryOne};
+use store::desk::failed::{DismissOne, Get, Groups, List, RetryOne};
 use store::desk::{Count, FailedGroup, FailedSend};
 use types::MessageId;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
+use super::acts::ReasonInput;
 use super::caller::Caller;
 use super::conversations::TenantQuery;
 use super::failure::{Answer, Failure};
-use super::input::{Asked, Id, Input};
+use super::input::{Asked, Id, Input, perhaps};
 use super::page::{self, Page};
 
 #[derive(Deserialize, IntoParams)]
@@ -104,4 +105,25 @@ pub(crate) async fn retry(
     desk.store.write(RetryOne { id, anyway: input.anyway, access: caller.access, by: caller.by }).await?;
     desk.store.hub().wake();
     Ok((StatusCode::ACCEPTED, Json(Retried { id, status: "pending".into() })))
+}
+
+/// Puts one away: nobody means to send it any more. It stays failed in its conversation.
+#[utoipa::path(post, path = "/failed-sends/{id}/dismiss", tag = "failed sends", params(("id" = MessageId, Path)),
+    request_body = ReasonInput, responses((status = 200, body = Dismissed)))]
+pub(crate) async fn dismiss(
+    State(desk): Shared,
+    caller: Caller,
+    Id(id): Id<MessageId>,
+    Input(input): Input<ReasonInput>,
+) -> Answer<Dismissed> {
+    let reason = perhaps("reason", input.reason.as_ref(), 500)?.filter(|r| !r.is_empty());
+    desk.store.write(DismissOne { id, reason, access: caller.access, by: caller.by }).await?;
+    Ok(Json(Dismissed { id }))
+}
+
+/// A failed send that was put away.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Dismissed {
+    /// The message.
+    id: MessageId,
 }

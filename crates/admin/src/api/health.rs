@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use store::desk::alerts::{Alert, OpenAlerts};
 use store::desk::breakers::{Breaker, List};
 use store::desk::tenants::Channels;
 use store::desk::{Channel, Count, failed, letters};
@@ -85,6 +86,8 @@ pub(crate) struct Health {
     dead_letters: Count,
     /// The tenant's numbers.
     channels: Vec<Channel>,
+    /// What is wrong now (S6.6).
+    alerts: Vec<Alert>,
     /// Breakers.
     breakers: Vec<Breaker>,
     /// What was looked at, one by one.
@@ -100,6 +103,7 @@ pub(crate) async fn get(State(desk): Shared, caller: Caller, Asked(query): Asked
     let (_, failed) = desk.store.read(failed::Groups(tenant)).await?;
     let channels = desk.store.read(Channels(tenant)).await?;
     let breakers = desk.store.read(List(tenant)).await?;
+    let alerts = desk.store.read(OpenAlerts(tenant)).await?;
     let open = |status: &str| f.open_sends.iter().find(|(s, _)| s == status).map_or(0, |(_, n)| *n);
     let check = |name: &str, value: f64, threshold: f64, detail: String| Check {
         name: name.to_owned(),
@@ -136,7 +140,7 @@ pub(crate) async fn get(State(desk): Shared, caller: Caller, Asked(query): Asked
         check(&format!("breaker {}", b.name), 1.0, 0.0, detail)
     }));
     Ok(Json(Health {
-        ok: checks.iter().all(|c| c.ok),
+        ok: checks.iter().all(|c| c.ok) && alerts.is_empty(),
         checked_at: desk.store.clock().now().into(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         waiting_writes: i64::try_from(desk.store.backlog()).unwrap_or(i64::MAX),
@@ -153,6 +157,7 @@ pub(crate) async fn get(State(desk): Shared, caller: Caller, Asked(query): Asked
         sends: SendHealth { pending: open("pending"), sending: open("sending"), unknown: open("unknown"), failed },
         dead_letters: letters.pending,
         channels,
+        alerts,
         breakers,
         checks,
     }))

@@ -5,11 +5,12 @@
 //! - `input.rs`, `page.rs`, `failure.rs`, `csv.rs`: what comes in, lists, refusals, tables for other programs
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
 //! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
-//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
+//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
 //!   `batches.rs`, `simulator.rs`
 
 mod acts;
 mod agents;
+mod alerts;
 mod analytics;
 mod audit;
 mod auth;
@@ -52,8 +53,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use store::Store;
 use store::accounts::links::{Add as AddLink, Purpose};
+use store::{Pauses, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
@@ -78,8 +79,8 @@ pub const PREFIX: &str = "/api/v1";
 pub struct Options {
     /// People reach it by https: cookies say so.
     pub https: bool,
-    /// How long a person's own message pauses the assistant, where nothing else is said.
-    pub pause: Duration,
+    /// How long a person's own message pauses the assistant.
+    pub pauses: Pauses,
     /// The time zone of each tenant, by its slug.
     pub time_zones: HashMap<String, String>,
     /// The assistant's name of each tenant, by its slug.
@@ -120,6 +121,11 @@ const LOOKS_ON: Duration = Duration::from_secs(60);
 const STREAMS: usize = 512;
 
 impl Desk {
+    /// How long a person's own message pauses the assistant.
+    pub(crate) fn pauses(&self) -> Pauses {
+        self.options.pauses.clone()
+    }
+
     /// Over this database.
     #[must_use]
     pub fn new(store: Store, options: Options) -> Arc<Self> {
@@ -250,6 +256,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(failed_sends::groups))
         .routes(routes!(failed_sends::get))
         .routes(routes!(failed_sends::retry))
+        .routes(routes!(failed_sends::dismiss))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::counts))
         .routes(routes!(dead_letters::get))
@@ -279,6 +286,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
         .routes(routes!(health::get))
+        .routes(routes!(alerts::list))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::probe))
         .routes(routes!(breakers::hold))

@@ -118,6 +118,8 @@ pub enum SimulatedFault {
     Slow,
     /// Accepted, and the only status to come is `failed`.
     FailLater,
+    /// Accepted, and `read` comes before `delivered` and `sent`: ticks must not go back (Meta).
+    Disorder,
 }
 
 /// Makes things go wrong.

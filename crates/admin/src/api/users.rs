@@ -37,7 +37,7 @@ pub(crate) fn address(email: &str) -> Result<String, Failure> {
 #[utoipa::path(get, path = "/users", tag = "settings", params(PageQuery), responses((status = 200, body = Page<User>)))]
 pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Asked<PageQuery>) -> Answer<Page<User>> {
     let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
-    let list = List { after: asked.newest(), limit: asked.fetch(), access: caller.access };
+    let list = List { after: asked.newest(), limit: asked.fetch(), access: caller.access, caller: caller.by.id };
     Ok(Json(asked.page(desk.store.read(list).await?)))
 }
 

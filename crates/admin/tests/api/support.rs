@@ -259,8 +259,7 @@ impl App {
             a = furnish(&store, &door(0, "alain"), 1).await;
             b = furnish(&store, &door(1, "oasis"), 2).await;
         }
-        let options = Options { pause: Duration::from_secs(7200), ..Options::default() };
-        let desk = Desk::new(store.clone(), options);
+        let desk = Desk::new(store.clone(), Options::default());
         let admin = Admin {
             store: store.clone(),
             runner_token: None,
@@ -268,7 +267,6 @@ impl App {
             run_outbound: Arc::new(|_| Box::pin(async { Ok(0) })),
             render_metrics: Arc::new(String::new),
             doors: Vec::new(),
-            pause: Duration::from_secs(7200),
             desk: Arc::clone(&desk),
             draining: Arc::default(),
         };

@@ -6,7 +6,7 @@
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
 //! - `flags`: switches of agents and experiments
-//! - `conversations`, `failed`, `dlq`, `jobs`, `breakers`, `send`, `export`: look and act
+//! - `conversations`, `failed`, `dlq`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
 
 mod beside;
 mod breakers;
@@ -21,6 +21,7 @@ mod failed;
 mod flags;
 mod jobs;
 mod migrate;
+mod r#move;
 mod output;
 mod send;
 mod serve;
@@ -92,6 +93,8 @@ enum Command {
     Flags(flags::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
+    /// Carry the installation to another database; goes on where it was when it is run again.
+    Move(r#move::Args),
     /// People who sign in to the page.
     #[command(subcommand)]
     User(user::Command),
@@ -202,14 +205,14 @@ impl Paging {
     }
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command of this process's arguments. `give_back` returns freed memory to the system; a server calls it once it has started.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run(give_back: fn()) -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
-            let result = runtime.block_on(dispatch(cli));
+            let result = runtime.block_on(dispatch(cli, give_back));
             // A thread that waits for a line from the terminal would hold the end up for ever.
             runtime.shutdown_background();
             result
@@ -226,12 +229,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<(), Failure> {
+async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
     let clock: SharedClock = Arc::new(SystemClock);
     let out = Output::new(cli.json, clock.now());
     let cx = Context { path: cli.config, clock, out };
     match cli.command {
-        Command::Serve(args) => serve::run(cx.load()?, args).await,
+        Command::Serve(args) => serve::run(cx.load()?, args, give_back).await,
         Command::Demo(args) => demo::run(args, cx.clock).await,
         Command::Chat(args) => chat::run(args).await,
         Command::Check => check::run(&cx),
@@ -245,6 +248,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Flags(command) => flags::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
+        Command::Move(args) => r#move::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
         Command::Token(command) => token::run(&cx, command).await,
         Command::Completions { shell } => completions(&cx, shell),

@@ -67,7 +67,7 @@ async fn queue(cx: &Context, config: &Config, store: &Store, args: &Args) -> Res
         }
         (None, None) => return Err(Failure::Usage("say whom: --to PHONE or --conversation ID".to_owned())),
     };
-    let pause = config.tenants.first().map(|t| t.pause).filter(|_| !args.no_pause);
+    let pause = if args.no_pause { None } else { Some(wire::pauses(config, &wire::sync(config, store).await?)) };
     let op = SendMessage {
         conversation,
         content: OutboundContent::Text { body: without_nul(&args.text).into_owned() },

@@ -20,7 +20,7 @@ pub(super) struct Args {
     no_worker: bool,
 }
 
-pub(super) async fn run(config: Config, args: Args) -> Result<(), Failure> {
+pub(super) async fn run(config: Config, args: Args, give_back: fn()) -> Result<(), Failure> {
     telemetry::logs(&config.log);
     let kill = std::env::var(killpoints::VARIABLE).ok();
     killpoints::arm(kill.as_deref()).map_err(|e| Failure::Usage(e.to_string()))?;
@@ -32,6 +32,7 @@ pub(super) async fn run(config: Config, args: Args) -> Result<(), Failure> {
     let start = Start { no_worker: args.no_worker, metrics, ..Start::default() };
     let app = App::start(&config, Arc::new(SystemClock), start).await?;
     first_admin(&config, &app).await?;
+    give_back();
     stopped().await?;
     tracing::info!("stopping: no new work, what runs comes to its end");
     app.drain().await;

@@ -76,7 +76,7 @@ async fn create(
 }
 
 async fn list(cx: &Context, store: &Store) -> Result<(), Failure> {
-    let rows = store.read(List { after: After::NEWEST, limit: 1000, access: Access::All }).await?;
+    let rows = store.read(List { after: After::NEWEST, limit: 1000, access: Access::All, caller: 0 }).await?;
     let tokens: Vec<Token> = rows.into_iter().map(|(_, token)| token).collect();
     if cx.out.json {
         return cx.out.value(&tokens);

@@ -106,7 +106,7 @@ async fn add(
 }
 
 async fn list(cx: &Context, store: &Store) -> Result<(), Failure> {
-    let rows = store.read(List { after: After::NEWEST, limit: 1000, access: Access::All }).await?;
+    let rows = store.read(List { after: After::NEWEST, limit: 1000, access: Access::All, caller: 0 }).await?;
     let users: Vec<User> = rows.into_iter().map(|(_, user)| user).collect();
     if cx.out.json {
         return cx.out.value(&users);

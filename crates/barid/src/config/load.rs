@@ -11,8 +11,8 @@ use super::read::{Context, Reader};
 use super::report::{Mistake, Place, Report};
 use super::tree::{self, Entry, Value};
 use super::{
-    Breakers, Channel, Config, Flow, Green, Groups, Jobs, Log, LogFormat, Meta, OnUnknown, PairLimit, Send, Server,
-    Store, StoreUrl, Template, Tenant, Unrouted,
+    Alerts, Breakers, Channel, Config, Flow, Green, Groups, Jobs, Log, LogFormat, Meta, OnUnknown, PairLimit, Send,
+    Server, Store, StoreUrl, Template, Tenant, Unrouted,
 };
 use types::Secret;
 
@@ -63,6 +63,7 @@ pub fn load_text(
     let jobs = jobs(&Reader::top(&cx, &root, "jobs"));
     let send = send(&Reader::top(&cx, &root, "send"), &Reader::top(&cx, &root, "send.pair"));
     let breakers = breakers(&Reader::top(&cx, &root, "breakers"));
+    let alerts = alerts(&Reader::top(&cx, &root, "alerts"));
     let log = log(&Reader::top(&cx, &root, "log"));
     let rates = send.as_ref().map_or((1, 1), |s| (s.rate_meta, s.rate_greenapi));
     let agents = agents::agents(&cx, &root);
@@ -86,6 +87,7 @@ pub fn load_text(
             jobs: jobs?,
             send: send?,
             breakers: breakers?,
+            alerts: alerts?,
             log: log?,
             enhanced,
             agents: agents?,
@@ -248,6 +250,26 @@ fn send(r: &Reader<'_>, pair: &Reader<'_>) -> Option<Send> {
 fn breakers(r: &Reader<'_>) -> Option<Breakers> {
     let (failures, open, open_max) = (r.count("failures"), r.duration("open"), r.duration("open_max"));
     Some(Breakers { failures: failures?, open: open?, open_max: open_max? })
+}
+
+fn alerts(r: &Reader<'_>) -> Option<Alerts> {
+    let [webhook, webhook_secret, slack] =
+        ["webhook", "webhook_secret", "slack"].map(|key| optional(r.given(key).map(|_| r.secret(key))));
+    if let (Some(Some(_)), Some(None)) = (&webhook, &webhook_secret) {
+        let what = "is missing: without it nobody can tell that the news comes from Barid";
+        r.mistake(&r.place_of("webhook"), "webhook_secret", what, "write webhook_secret = \"${ALERT_SECRET}\"");
+    }
+    let (every, p95) = (r.duration("every"), r.duration("processing_p95"));
+    let [stuck, dead_letters, disk_free] = ["stuck_conversations", "dead_letters", "disk_free"].map(|key| r.count(key));
+    Some(Alerts {
+        webhook: webhook?.zip(webhook_secret?),
+        slack: slack?,
+        every: every?,
+        stuck: stuck?,
+        dead_letters: dead_letters?,
+        processing_p95: p95?,
+        disk_free: disk_free?,
+    })
 }
 
 fn log(r: &Reader<'_>) -> Option<Log> {

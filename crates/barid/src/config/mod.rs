@@ -45,6 +45,8 @@ pub struct Config {
     pub send: Send,
     /// `[breakers]`
     pub breakers: Breakers,
+    /// `[alerts]`
+    pub alerts: Alerts,
     /// `[log]`
     pub log: Log,
     /// Whether agents answer at all: `WA_ENHANCED_PROCESSING=false` leaves the flow (S3.8).
@@ -192,6 +194,25 @@ pub struct Breakers {
     pub open: Duration,
     /// The longest that this grows to.
     pub open_max: Duration,
+}
+
+/// Alerts (S6.6).
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    /// Who is told by a signed webhook: address and key.
+    pub webhook: Option<(Secret, Secret)>,
+    /// A Slack incoming webhook.
+    pub slack: Option<Secret>,
+    /// How often to look.
+    pub every: Duration,
+    /// More stuck conversations than this.
+    pub stuck: u32,
+    /// More waiting dead letters than this.
+    pub dead_letters: u32,
+    /// A 95th percentile above this.
+    pub processing_p95: Duration,
+    /// Less free disk than this, percent.
+    pub disk_free: u32,
 }
 
 /// Logs (S6.5).

@@ -40,7 +40,7 @@ pub async fn seed(config: &Config, now: Timestamp) -> anyhow::Result<bool> {
     let store = Store::open_sqlite(&SqliteOptions::at(path), clock.clone()).await?;
     let synced = wire::sync(config, &store).await?;
     let doors = wire::doors(config, &synced);
-    let policy = Arc::new(wire::policy(config));
+    let policy = Arc::new(wire::policy(config, &synced));
     let mut maker = Maker { store: &store, clock, now, doors, policy, count: 0 };
     maker.play().await?;
     maker.furnish().await?;
@@ -236,7 +236,7 @@ impl Maker<'_> {
             content: OutboundContent::Text { body: text.into() },
             seen: None,
             key: self.next("key"),
-            pause: self.policy.pause,
+            pauses: self.policy.pauses.clone(),
             access: Access::All,
             by: who(name),
         };

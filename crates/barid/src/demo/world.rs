@@ -42,6 +42,7 @@ fn rule(input: &SimulatedFaultInput) -> Rule {
         SimulatedFault::ConnectionLost => Fault::DropBefore,
         SimulatedFault::ServerError => Fault::ServerError { accepted: false },
         SimulatedFault::Slow => Fault::Delay { ms: 3000, accepted: true },
+        SimulatedFault::Disorder => Fault::Disorder,
         SimulatedFault::FailLater => Fault::FailStatus { code, title: "Message undeliverable".into(), word: None },
     };
     let rule = match input.fault {
@@ -65,6 +66,7 @@ const fn word(fault: &Fault) -> &'static str {
         Fault::TokenExpired => "token_expired",
         Fault::ServerError { .. } => "server_error",
         Fault::FailStatus { .. } => "fail_later",
+        Fault::Disorder => "disorder",
         Fault::AnswerGarbage | Fault::Hang { .. } => "other",
     }
 }

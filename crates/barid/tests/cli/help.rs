@@ -26,6 +26,7 @@ fn the_help_of_each_command() {
         "jobs list",
         "jobs run",
         "export",
+        "move",
         "user",
         "user add",
         "user list",

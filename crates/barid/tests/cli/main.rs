@@ -3,6 +3,7 @@
 //! - `support`: running it, and texts without what differs from run to run
 //! - `prepared`: a small database with a conversation, a failed send and a dead letter
 //! - `accounts`: people who sign in, and programs
+//! - `carried`: `barid move`, killed on the way
 //! - `help`: the words of each command's help
 //! - `lists`: tables and JSON over the prepared database; acting on it
 //! - `postgres`: the same commands on a PostgreSQL
@@ -11,6 +12,8 @@
 
 #[cfg(test)]
 mod accounts;
+#[cfg(test)]
+mod carried;
 #[cfg(test)]
 mod help;
 #[cfg(test)]

@@ -131,7 +131,7 @@ impl Prepared {
 
 /// Works the waiting message as a worker does whose engine cannot.
 async fn bury(store: &Store, config: &Config) {
-    let policy = Arc::new(policy(config));
+    let policy = Arc::new(policy(config, &[]));
     let claim = Claim { owner: "test".into(), limit: 10, only: None, policy: Arc::clone(&policy) };
     let mut claimed = store.write(claim).await.unwrap();
     let one = claimed.remove(0);

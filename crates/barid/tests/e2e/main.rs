@@ -13,6 +13,7 @@
 #[cfg(test)]
 mod agents;
 #[cfg(test)]
+mod alerts;
 mod away;
 #[cfg(test)]
 mod clients;

@@ -26,6 +26,24 @@ sql! {
     IS_TENANT = "grants.is_tenant": "SELECT 1 FROM tenants WHERE id = $1";
 }
 
+/// Whether the caller may know of a holder of these: each tenant of theirs is one of the caller's. The lists say the same in SQL.
+fn may_know(caller: &Access, all: bool, tenants: &[TenantId]) -> bool {
+    match caller {
+        Access::All => true,
+        Access::Only(_) => !all && tenants.iter().all(|t| caller.allows(*t)),
+    }
+}
+
+/// Nobody gives every tenant who has not.
+fn may_give_all(all: bool, giver: &Access) -> Result<()> {
+    if all && *giver != Access::All {
+        return Err(crate::StoreError::Refused(
+            "you do not have every tenant yourself: name those that you give".into(),
+        ));
+    }
+    Ok(())
+}
+
 /// The tenants of a user or token.
 fn grants(tx: &mut dyn Tx, holder: i64) -> Result<Vec<TenantId>> {
     tx.all(&GRANTS, params![holder], |r| r.get(0))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use types::{TenantId, Timestamp, TokenId};
 
-use super::{access, grants, set_grants};
+use super::{access, grants, may_give_all, may_know, set_grants};
 use crate::desk::audit::{self, Act};
 use crate::desk::{Access, After, By, Rows, Scope, Token};
 use crate::error::{Result, StoreError};
@@ -21,6 +21,10 @@ sql! {
     LIST = "tokens.list":
         "SELECT id, name, scopes, all_tenants, prefix, created_by, created_at, last_used_at, expires_at, revoked_at FROM tokens
          WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    LIST_OWN = "tokens.list_own":
+        "SELECT k.id, k.name, k.scopes, k.all_tenants, k.prefix, k.created_by, k.created_at, k.last_used_at, k.expires_at, k.revoked_at
+         FROM tokens k WHERE k.id < $1 AND k.all_tenants = 0 AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.holder_id = k.id
+         AND g.tenant_id NOT IN (SELECT c.tenant_id FROM grants c WHERE c.holder_id = $3)) ORDER BY k.id DESC LIMIT $2";
     ONE = "tokens.one":
         "SELECT id, name, scopes, all_tenants, prefix, created_by, created_at, last_used_at, expires_at, revoked_at FROM tokens WHERE id = $1";
     REVOKE = "tokens.revoke": "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
@@ -50,18 +54,11 @@ fn row(r: &dyn Row) -> Result<Token> {
     })
 }
 
-fn visible(caller: &Access, token: &Token) -> bool {
-    match caller {
-        Access::All => true,
-        Access::Only(_) => !token.all_tenants && token.tenants.iter().all(|t| caller.allows(*t)),
-    }
-}
-
 fn own(tx: &mut dyn Tx, caller: &Access, id: TokenId) -> Result<Token> {
     let found = tx.first(&ONE, params![id], row)?;
     if let Some(mut token) = found {
         token.tenants = grants(tx, id.0)?;
-        if visible(caller, &token) {
+        if may_know(caller, token.all_tenants, &token.tenants) {
             return Ok(token);
         }
     }
@@ -96,9 +93,7 @@ impl Op for Add {
     type Out = Token;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Token> {
-        if self.all_tenants && self.access != Access::All {
-            return Err(StoreError::Refused("you do not have every tenant yourself: name those that you give".into()));
-        }
+        may_give_all(self.all_tenants, &self.access)?;
         let (id, now) = (TokenId(tx.next_id()), tx.now());
         let words: Vec<_> = self.scopes.iter().map(|s| s.as_str()).collect();
         let words = words.join(" ");
@@ -182,6 +177,8 @@ pub struct List {
     pub limit: u32,
     /// What the caller may see.
     pub access: Access,
+    /// The caller's id, under which their tenants are.
+    pub caller: i64,
 }
 
 impl Op for List {
@@ -189,11 +186,13 @@ impl Op for List {
     type Out = Rows<Token>;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
-        let mut tokens = tx.all(&LIST, params![self.after.id, self.limit], row)?;
+        let mut tokens = match self.access {
+            Access::All => tx.all(&LIST, params![self.after.id, self.limit], row)?,
+            Access::Only(_) => tx.all(&LIST_OWN, params![self.after.id, self.limit, self.caller], row)?,
+        };
         for token in &mut tokens {
             token.tenants = grants(tx, token.id.0)?;
         }
-        tokens.retain(|token| visible(&self.access, token));
         Ok(tokens.into_iter().map(|t| (After { key: t.id.0, id: t.id.0 }, t)).collect())
     }
 }

@@ -2,7 +2,7 @@
 
 use types::{TenantId, Timestamp, UserId};
 
-use super::{access, grants, set_grants};
+use super::{access, grants, may_give_all, may_know, set_grants};
 use crate::desk::audit::{self, Act};
 use crate::desk::{Access, After, By, Role, Rows, User};
 use crate::error::{Result, StoreError};
@@ -18,6 +18,10 @@ sql! {
     LIST = "users.list":
         "SELECT id, email, name, role, all_tenants, disabled_at, created_at, last_login_at, updated_at FROM users
          WHERE id < $1 ORDER BY id DESC LIMIT $2";
+    LIST_OWN = "users.list_own":
+        "SELECT u.id, u.email, u.name, u.role, u.all_tenants, u.disabled_at, u.created_at, u.last_login_at, u.updated_at FROM users u
+         WHERE u.id < $1 AND u.all_tenants = 0 AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.holder_id = u.id
+         AND g.tenant_id NOT IN (SELECT c.tenant_id FROM grants c WHERE c.holder_id = $3)) ORDER BY u.id DESC LIMIT $2";
     ONE = "users.one":
         "SELECT id, email, name, role, all_tenants, disabled_at, created_at, last_login_at, updated_at FROM users WHERE id = $1";
     SET = "users.set":
@@ -55,14 +59,7 @@ fn own(tx: &mut dyn Tx, caller: &Access, id: UserId) -> Result<User> {
     let found = tx.first(&ONE, params![id], row)?;
     let Some(mut user) = found else { return Err(missing(id)) };
     user.tenants = grants(tx, id.0)?;
-    if visible(caller, &user) { Ok(user) } else { Err(missing(id)) }
-}
-
-fn visible(caller: &Access, user: &User) -> bool {
-    match caller {
-        Access::All => true,
-        Access::Only(_) => !user.all_tenants && user.tenants.iter().all(|t| caller.allows(*t)),
-    }
+    if may_know(caller, user.all_tenants, &user.tenants) { Ok(user) } else { Err(missing(id)) }
 }
 
 fn missing(id: UserId) -> StoreError {
@@ -139,9 +136,7 @@ impl Op for Add {
         if self.first && tx.number(&COUNT, &[])? > 0 {
             return Err(StoreError::Refused("there is an administrator already: sign in".into()));
         }
-        if self.all_tenants && self.access != Access::All {
-            return Err(StoreError::Refused("you do not have every tenant yourself: name those that you give".into()));
-        }
+        may_give_all(self.all_tenants, &self.access)?;
         let (id, now, email) = (UserId(tx.next_id()), tx.now(), normal(&self.email));
         let p = params![id, &email, &self.name, self.role.as_str(), &self.password, self.all_tenants, now];
         if tx.execute(&ADD, p)? == 0 {
@@ -163,6 +158,8 @@ pub struct List {
     pub limit: u32,
     /// What the caller may see.
     pub access: Access,
+    /// The caller's id, under which their tenants are.
+    pub caller: i64,
 }
 
 impl Op for List {
@@ -170,11 +167,13 @@ impl Op for List {
     type Out = Rows<User>;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
-        let mut users = tx.all(&LIST, params![self.after.id, self.limit], row)?;
+        let mut users = match self.access {
+            Access::All => tx.all(&LIST, params![self.after.id, self.limit], row)?,
+            Access::Only(_) => tx.all(&LIST_OWN, params![self.after.id, self.limit, self.caller], row)?,
+        };
         for user in &mut users {
             user.tenants = grants(tx, user.id.0)?;
         }
-        users.retain(|user| visible(&self.access, user));
         Ok(users.into_iter().map(|u| (After { key: u.id.0, id: u.id.0 }, u)).collect())
     }
 }
@@ -237,9 +236,7 @@ impl Op for Set {
         let (c, now) = (&self.change, tx.now());
         let role = c.role.unwrap_or(user.role);
         let all = c.tenants.as_ref().map_or(user.all_tenants, |(all, _)| *all);
-        if all && self.access != Access::All {
-            return Err(StoreError::Refused("you do not have every tenant yourself: name those that you give".into()));
-        }
+        may_give_all(all, &self.access)?;
         let disabled = match c.disabled {
             Some(true) => Some(user.disabled_at.map_or(now, |at| at.0)),
             Some(false) => None,

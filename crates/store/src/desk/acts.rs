@@ -1,8 +1,5 @@
 //! What a person does to a conversation (S3.10): takes over, hands back, assigns, resolves, snoozes, labels, notes, answers. Each in one
 //! transaction with its line in the audit record.
-
-use std::time::Duration;
-
 use types::outbound::OutboundContent;
 use types::states::ConversationState;
 use types::{ConversationId, MessageId, NoteId, RequestId, Timestamp, UserId};
@@ -13,6 +10,7 @@ use super::{Access, By, Conversation, InboxStatus, Note, Priority, follow};
 use crate::conversations;
 use crate::error::{Result, StoreError};
 use crate::outbox::SendMessage;
+use crate::policy::Pauses;
 use crate::sql::{Op, Tx};
 
 sql! {
@@ -31,8 +29,9 @@ sql! {
     NOTE = "acts.note":
         "INSERT INTO notes (id, tenant_id, conversation_id, author, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
     AUTHOR = "acts.author": "INSERT INTO authors (message_id, tenant_id, author) VALUES ($1, $2, $3) ON CONFLICT (message_id) DO NOTHING";
-    NEWER = "acts.newer_inbound":
-        "SELECT id FROM message WHERE conversation_id = $1 AND id > $2 AND direction = 'in' ORDER BY id DESC LIMIT 1";
+    NEWER = "acts.newer":
+        "SELECT m.id FROM message m WHERE m.conversation_id = $1 AND m.id > $2 AND (m.direction = 'in' OR m.sender = 'HUMAN' AND NOT EXISTS
+         (SELECT 1 FROM authors a WHERE a.message_id = m.id AND a.author = $3)) ORDER BY m.id DESC LIMIT 1";
     LAST_INBOUND = "acts.last_inbound":
         "SELECT id FROM message WHERE conversation_id = $1 AND direction = 'in' ORDER BY id DESC LIMIT 1";
 }
@@ -286,7 +285,7 @@ pub struct Answer {
     /// Makes it repeatable.
     pub key: String,
     /// How long the assistant pauses, where it does not already.
-    pub pause: Duration,
+    pub pauses: Pauses,
     /// Whose rows may be touched.
     pub access: Access,
     /// Who.
@@ -307,7 +306,7 @@ impl Op for Answer {
             return Err(StoreError::WindowClosed);
         }
         if let Some(seen) = self.seen
-            && tx.first(&NEWER, params![self.id, seen], |_| Ok(()))?.is_some()
+            && tx.first(&NEWER, params![self.id, seen, &self.by.name], |_| Ok(()))?.is_some()
         {
             return Err(StoreError::NewerMessage);
         }
@@ -316,7 +315,7 @@ impl Op for Answer {
             content: self.content.clone(),
             idempotency_key: format!("{}:{}", self.by.actor(), self.key),
             request_id: RequestId(self.by.request_id.clone()),
-            pause: (row.state != ConversationState::Paused).then_some(self.pause),
+            pause: (row.state != ConversationState::Paused).then(|| self.pauses.clone()),
             actor: self.by.actor(),
         };
         let message = send.run(tx)?;

@@ -384,7 +384,8 @@ impl Op for TakeResult {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Taken> {
         let now = tx.now();
-        let p = params![self.message, self.tenant, &self.intent, self.confidence, &self.entities, now];
+        let confidence = (self.confidence.clamp(0.0, 1.0) * 1e6).round() as i64;
+        let p = params![self.message, self.tenant, &self.intent, confidence, &self.entities, now];
         if tx.execute(&TAKE, p)? == 0 {
             return Ok(Taken::Repeated);
         }

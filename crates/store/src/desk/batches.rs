@@ -8,7 +8,7 @@ use types::{BatchId, ConversationId, DeadLetterId, MessageId, TenantId};
 
 use super::acts::{Deed, Do};
 use super::audit::{self, Act};
-use super::failed::{self, RetryOne};
+use super::failed::{self, DismissOne, RetryOne};
 use super::letters::Settle;
 use super::{
     Access, After, Batch, BatchAction, BatchFilter, BatchState, By, Count, FailedSend, Obstacle, Rows, Skipped,
@@ -18,7 +18,7 @@ use crate::sql::{Op, Row, Tx};
 
 sql! {
     FAILED = "batches.failed":
-        "SELECT m.id FROM message m WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.id < $2
+        "SELECT m.id FROM message m WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.id < $2
            AND (CAST($3 AS {int}) = -1 OR m.error_code = $3 OR ($3 = 0 AND m.error_code IS NULL)) AND (CAST($4 AS {int}) = 0 OR m.conversation_id = $4)
            AND (CAST($5 AS {int}) = 0 OR m.channel_id = $5) ORDER BY m.id DESC LIMIT $6";
     LETTERS = "batches.letters":
@@ -92,7 +92,7 @@ fn next(
     }
     let conversation = filter.conversation_id.map_or(0, |c| c.0);
     match action {
-        BatchAction::RetryFailedSends => {
+        BatchAction::RetryFailedSends | BatchAction::DismissFailedSends => {
             let (code, channel) = (filter.error_code.unwrap_or(-1), filter.channel_id.map_or(0, |c| c.0));
             tx.all(&FAILED, params![tenant, before, code, conversation, channel, limit], |r| r.get(0))
         }
@@ -109,6 +109,11 @@ fn left_alone(tx: &mut dyn Tx, held: &Held, id: i64) -> Result<Option<&'static s
         BatchAction::RetryFailedSends => {
             let found = failed::one(tx, MessageId(id))?.filter(|(_, tenant)| *tenant == held.tenant);
             Ok(found.map_or(Some("not_found"), |(row, _)| obstacle(&row)))
+        }
+        BatchAction::DismissFailedSends => {
+            let found = failed::one(tx, MessageId(id))?.filter(|(_, tenant)| *tenant == held.tenant);
+            let is_failed = |row: &FailedSend| matches!(row.status, MessageStatus::Failed | MessageStatus::Held);
+            Ok(found.map_or(Some("not_found"), |(row, _)| (!is_failed(&row)).then_some("not_failed")))
         }
         BatchAction::RetryDeadLetters | BatchAction::DiscardDeadLetters => {
             let get = super::letters::Get { id: DeadLetterId(id), access: only(held.tenant) };
@@ -147,6 +152,9 @@ fn work(tx: &mut dyn Tx, held: &Held, id: i64, by: &By) -> Result<()> {
     let (access, by) = (only(held.tenant), by.clone());
     match held.batch.action {
         BatchAction::RetryFailedSends => RetryOne { id: MessageId(id), anyway: false, access, by }.run(tx),
+        BatchAction::DismissFailedSends => {
+            DismissOne { id: MessageId(id), reason: Some("batch".into()), access, by }.run(tx)
+        }
         BatchAction::RetryDeadLetters | BatchAction::DiscardDeadLetters => {
             let retry = held.batch.action == BatchAction::RetryDeadLetters;
             Settle { id: DeadLetterId(id), retry, reason: Some("batch".into()), access, by }.run(tx).map(drop)

@@ -16,14 +16,14 @@ sql! {
                 o.last_attempt_at, m.possible_duplicate, v.last_inbound_at, c.opted_out_at, m.tenant_id
          FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
               JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
-         WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.id < $2 ORDER BY m.id DESC LIMIT $3";
+         WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.id < $2 ORDER BY m.id DESC LIMIT $3";
     LIST_CODE = "failed.list_code":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
                 (SELECT a.fault FROM attempts a WHERE a.message_id = m.id ORDER BY a.id DESC LIMIT 1), o.attempts, m.created_at,
                 o.last_attempt_at, m.possible_duplicate, v.last_inbound_at, c.opted_out_at, m.tenant_id
          FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
               JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
-         WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.error_code = $2 AND m.id < $3
+         WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.error_code = $2 AND m.id < $3
          ORDER BY m.id DESC LIMIT $4";
     LIST_NO_CODE = "failed.list_no_code":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
@@ -31,7 +31,7 @@ sql! {
                 o.last_attempt_at, m.possible_duplicate, v.last_inbound_at, c.opted_out_at, m.tenant_id
          FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
               JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
-         WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.error_code IS NULL AND m.id < $2
+         WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.error_code IS NULL AND m.id < $2
          ORDER BY m.id DESC LIMIT $3";
     ONE = "failed.one":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
@@ -42,12 +42,14 @@ sql! {
          WHERE m.id = $1";
     GROUPS = "failed.groups":
         "SELECT x.error_code, COUNT(*), MAX(x.id) FROM
-         (SELECT id, error_code FROM message WHERE tenant_id = $1 AND direction = 'out' AND status IN ('failed', 'held')
+         (SELECT id, error_code FROM message WHERE tenant_id = $1 AND direction = 'out' AND status IN ('failed', 'held') AND dismissed_at IS NULL
           ORDER BY id DESC LIMIT 10000) AS x
          GROUP BY x.error_code ORDER BY COUNT(*) DESC, MAX(x.id) DESC LIMIT 100";
     NEWEST = "failed.newest": "SELECT error, created_at FROM message WHERE id = $1";
+    DISMISS = "failed.dismiss":
+        "UPDATE message SET dismissed_at = $2 WHERE id = $1 AND direction = 'out' AND status IN ('failed', 'held') AND dismissed_at IS NULL";
     COUNT = "failed.count":
-        "SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE tenant_id = $1 AND direction = 'out' AND status IN ('failed', 'held')
+        "SELECT COUNT(*) FROM (SELECT 1 FROM message WHERE tenant_id = $1 AND direction = 'out' AND status IN ('failed', 'held') AND dismissed_at IS NULL
          LIMIT 10001) AS x";
 }
 
@@ -205,5 +207,34 @@ impl Op for RetryOne {
         Retry(self.id).run(tx)?;
         let (action, kind, id) = ("message.retry", "message", self.id.0);
         audit::note(tx, &self.by, &Act { tenant: Some(tenant), action, kind, id, ..Act::default() })
+    }
+}
+
+/// Puts a failed send away (R5): nobody means to send it any more. It stays failed in its conversation, and a retry there brings it back.
+#[derive(Clone, Debug)]
+pub struct DismissOne {
+    /// Which.
+    pub id: MessageId,
+    /// Why, for the record.
+    pub reason: Option<String>,
+    /// Whose rows may be touched.
+    pub access: Access,
+    /// Who.
+    pub by: By,
+}
+
+impl Op for DismissOne {
+    const NAME: &'static str = "desk.dismiss_one";
+    type Out = ();
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<()> {
+        let found = one(tx, self.id)?;
+        let tenant = self.access.check(found.as_ref().map(|f| f.1), "failed send", self.id)?;
+        let now = tx.now();
+        if tx.execute(&DISMISS, params![self.id, now])? == 0 {
+            return Err(StoreError::Refused("this message is not among the failed sends any more".into()));
+        }
+        let (action, kind, id, reason) = ("message.dismiss", "message", self.id.0, self.reason.as_deref());
+        audit::note(tx, &self.by, &Act { tenant: Some(tenant), action, kind, id, reason, ..Act::default() })
     }
 }

@@ -56,7 +56,10 @@ sql! {
     COUNT_STATUS = "desk.count_status":
         "SELECT COUNT(*) FROM (SELECT 1 FROM desk WHERE tenant_id = $1 AND status = $2 LIMIT 10001) AS x";
     COUNT_OF = "desk.count_of":
-        "SELECT COUNT(*) FROM (SELECT 1 FROM desk WHERE tenant_id = $1 AND assignee_id = $2 AND status = 'open' LIMIT 10001) AS x";
+        "SELECT COUNT(*) FROM (SELECT 1 FROM desk WHERE tenant_id = $1 AND assignee_id = $2 AND status = $3 LIMIT 10001) AS x";
+    COUNT_OF_ANY = "desk.count_of_any":
+        "SELECT COUNT(*) FROM (SELECT 1 FROM desk WHERE tenant_id = $1 AND assignee_id = $2 LIMIT 10001) AS x";
+    COUNT_ANY = "desk.count_any": "SELECT COUNT(*) FROM (SELECT 1 FROM desk WHERE tenant_id = $1 LIMIT 10001) AS x";
 }
 
 /// How long Meta allows free text after the person's last message (S4.7).
@@ -314,6 +317,8 @@ pub struct Counts {
     pub tenant: TenantId,
     /// Who asks.
     pub user: Option<UserId>,
+    /// Of which status the tabs' numbers are; `None`: of all, as a list without a status shows.
+    pub status: Option<InboxStatus>,
 }
 
 impl Op for Counts {
@@ -325,12 +330,21 @@ impl Op for Counts {
         let mut status = |s: InboxStatus| counted(tx, &COUNT_STATUS, params![t, s.as_str()]);
         let (open, pending, snoozed) =
             (status(InboxStatus::Open)?, status(InboxStatus::Pending)?, status(InboxStatus::Snoozed)?);
-        let mine = match self.user {
-            Some(user) => counted(tx, &COUNT_OF, params![t, user])?,
-            None => Count::default(),
+        let resolved = status(InboxStatus::Resolved)?;
+        let all = match self.status {
+            Some(InboxStatus::Open) => open,
+            Some(InboxStatus::Pending) => pending,
+            Some(InboxStatus::Snoozed) => snoozed,
+            Some(InboxStatus::Resolved) => resolved,
+            None => counted(tx, &COUNT_ANY, params![t])?,
         };
-        let unassigned = counted(tx, &COUNT_OF, params![t, 0])?;
-        Ok(InboxCounts { mine, unassigned, all: open, open, pending, snoozed })
+        let mut of = |who: i64| match self.status {
+            Some(status) => counted(tx, &COUNT_OF, params![t, who, status.as_str()]),
+            None => counted(tx, &COUNT_OF_ANY, params![t, who]),
+        };
+        let mine = self.user.map_or(Ok(Count::default()), |user| of(user.0))?;
+        let unassigned = of(0)?;
+        Ok(InboxCounts { mine, unassigned, all, open, pending, snoozed, resolved })
     }
 }
 

@@ -88,12 +88,12 @@ CREATE TABLE exposure (
 ) {without_rowid};
 CREATE INDEX exposure_conversation ON exposure (conversation_id);
 
--- What an outside service says of a message.
+-- What an outside service says of a message; its confidence in millionths.
 CREATE TABLE ai_result (
     message_id {id},
     tenant_id {int} NOT NULL,
     intent TEXT NOT NULL,
-    confidence DOUBLE PRECISION NOT NULL,
+    confidence {int} NOT NULL,
     entities TEXT NOT NULL,
     received_at {int} NOT NULL
 );

@@ -13,7 +13,9 @@ const VERSIONS: &[(i64, &str)] = &[
     (30, include_str!("0030.sql")),
     (40, include_str!("0040.sql")),
     (41, include_str!("0041.sql")),
+    (42, include_str!("0042.sql")),
     (50, include_str!("0050.sql")),
+    (51, include_str!("0051.sql")),
 ];
 
 sql! {

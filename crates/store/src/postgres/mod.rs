@@ -55,6 +55,10 @@ pub struct PostgresOptions {
     pub own_clock: bool,
     /// A server that says nothing for so long is taken for dead; it ends by itself what takes longer than 10 s.
     pub silence: Duration,
+    /// It works the database, and other nodes and `barid move` may know that it does.
+    pub serves: bool,
+    /// Open it even where a move into it is unfinished: for `barid move` itself.
+    pub half_moved: bool,
 }
 
 impl PostgresOptions {
@@ -69,13 +73,15 @@ impl PostgresOptions {
             prepared: true,
             own_clock: false,
             silence: SILENCE,
+            serves: true,
+            half_moved: false,
         }
     }
 
     /// The database at `url`, for a command.
     #[must_use]
     pub fn beside(url: impl Into<String>) -> Self {
-        Self { migrate: false, writers: 1, readers: 1, ..Self::at(url) }
+        Self { migrate: false, writers: 1, readers: 1, serves: false, ..Self::at(url) }
     }
 }
 
@@ -179,7 +185,7 @@ impl Postgres {
             server.be_plain();
         }
         let own = options.own_clock.then(|| Arc::clone(clock));
-        let ready = schema::prepare(&server, options.migrate, own.as_ref()).await?;
+        let ready = schema::prepare(&server, (options.migrate, options.serves), own.as_ref()).await?;
         let ids = Arc::new(IdMaker::new(ready.node, 0));
         ids.raise(ready.last_id);
         let shared = Arc::new(Shared { server, ids, clock: own, role: ready.role });

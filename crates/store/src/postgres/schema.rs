@@ -24,11 +24,11 @@ static MAY: Sql = Sql {
 /// The smallest number whose last user has not been seen for an hour.
 static TAKE_NODE: Sql = Sql {
     name: "postgres.take_node",
-    text: "INSERT INTO nodes (number, owner, seen_at)
-           SELECT free.n, $1, $2::int8 FROM (
+    text: "INSERT INTO nodes (number, owner, seen_at, serves)
+           SELECT free.n, $1, $2::int8, $3::int8 FROM (
                SELECT n FROM generate_series(0, 1022) AS n WHERE NOT EXISTS (SELECT 1 FROM nodes x WHERE x.number = n AND x.seen_at > $2 - 3600000000)
                ORDER BY n LIMIT 1) AS free
-           ON CONFLICT (number) DO UPDATE SET owner = excluded.owner, seen_at = excluded.seen_at RETURNING number",
+           ON CONFLICT (number) DO UPDATE SET owner = excluded.owner, seen_at = excluded.seen_at, serves = excluded.serves RETURNING number",
 };
 
 /// What a start found.
@@ -44,7 +44,11 @@ fn unusable(failure: &Failure) -> StoreError {
 }
 
 /// Prepares everything that a start needs.
-pub(super) async fn prepare(server: &Server, migrate: bool, clock: Option<&SharedClock>) -> Result<Ready> {
+pub(super) async fn prepare(
+    server: &Server,
+    (migrate, serves): (bool, bool),
+    clock: Option<&SharedClock>,
+) -> Result<Ready> {
     let away = |f: Failure| match f {
         Failure::Gone(why) => {
             StoreError::Unavailable { why: format!("cannot reach the database {}: {why}", server.shown()) }
@@ -66,17 +70,17 @@ pub(super) async fn prepare(server: &Server, migrate: bool, clock: Option<&Share
         session.failure = None;
         migrations::refuse_other(found)?;
     }
-    ready(&mut session).await.map_err(|f| unusable(&f))
+    ready(&mut session, serves).await.map_err(|f| unusable(&f))
 }
 
-async fn ready(session: &mut Session) -> Result<Ready, Failure> {
+async fn ready(session: &mut Session, serves: bool) -> Result<Ready, Failure> {
     let rows = session.ask(&MAY, &[]).await?;
     let role = rows.first().is_some_and(|r| r.get::<_, bool>(0)).then_some(ROLE);
     session.run("BEGIN; SET LOCAL barid.tenant = 'all'").await?;
     let last_id = number(session, &views::LAST_ID).await?;
     session.run("COMMIT").await?;
     let owner = types::clock::random_token();
-    let node = take_node(session, &owner).await?;
+    let node = take_node(session, &owner, serves).await?;
     Ok(Ready { node, owner, last_id, role })
 }
 
@@ -125,11 +129,13 @@ async fn database_time(session: &Session) -> Result<Timestamp, Failure> {
     Ok(Timestamp::from_micros(micros))
 }
 
-async fn take_node(session: &Session, owner: &str) -> Result<u16, Failure> {
+async fn take_node(session: &Session, owner: &str, serves: bool) -> Result<u16, Failure> {
     // By the database's time, whatever clock a test lives by: numbers are a matter between processes.
     let now = database_time(session).await?;
     session.run(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCKS}, 2)")).await?;
-    let rows = session.ask(&TAKE_NODE, &[(&owner, Type::TEXT), (&now.micros(), Type::INT8)]).await?;
+    let rows = session
+        .ask(&TAKE_NODE, &[(&owner, Type::TEXT), (&now.micros(), Type::INT8), (&i64::from(serves), Type::INT8)])
+        .await?;
     session.run("COMMIT").await?;
     let number: Option<i64> = rows.first().map(|r| r.try_get(0)).transpose().map_err(|e| Failure::of(&e))?;
     number

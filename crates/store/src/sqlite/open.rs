@@ -26,13 +26,15 @@ pub struct SqliteOptions {
     pub role: Role,
     /// At most this many 4 KiB pages (tests: a full disk); 0 for no bound.
     pub max_pages: u32,
+    /// Open it even where a move into it is unfinished: for `barid move` itself.
+    pub half_moved: bool,
 }
 
 impl SqliteOptions {
     /// The file at `path`, as its server.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), role: Role::Server, max_pages: 0 }
+        Self { path: path.into(), role: Role::Server, max_pages: 0, half_moved: false }
     }
 
     /// The file at `path`, for a command beside the server.

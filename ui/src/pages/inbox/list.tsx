@@ -42,7 +42,7 @@ export function InboxList({ open }: { open: string | undefined }) {
   const [typed, setTyped] = useState(q);
   const search = useDebouncedCallback((text: string) => filters.set({ q: text }), 220);
 
-  const counts = useQuery({ queryKey: ['counts', 'inbox', tenant], queryFn: () => must(api.GET('/conversations/counts', { params: { query: { tenant } } })) });
+  const counts = useQuery({ queryKey: ['counts', 'inbox', tenant, status], queryFn: () => must(api.GET('/conversations/counts', { params: { query: { tenant, status: status === 'any' ? undefined : status } } })) });
   const feed = useFeed<Conversation>({
     key: ['conversations', tenant, tab, status, sort, q],
     id: idOf,
@@ -98,7 +98,7 @@ export function InboxList({ open }: { open: string | undefined }) {
               {statuses.map((one) => (
                 <Menu.Item key={one} onClick={() => filters.set({ status: one === 'any' ? null : one })} rightSection={one === status ? '✓' : null}>
                   {t(`inbox.status.${one}`)}
-                  {one === 'open' || one === 'pending' || one === 'snoozed' ? <span className="quiet num">{tally(counts.data?.[one])}</span> : null}
+                  {one !== 'any' ? <span className="quiet num">{tally(counts.data?.[one])}</span> : null}
                 </Menu.Item>
               ))}
             </Menu.Dropdown>
@@ -134,8 +134,8 @@ export function InboxList({ open }: { open: string | undefined }) {
         />
         <div className={s.tabs} role="group" aria-label={t('inbox.list')}>
           {tabs.map((one) => {
-            // The numbers are of open conversations: they stand there only while the list shows those (R8).
-            const count = status === 'open' && !q ? counts.data?.[one] : undefined;
+            // The numbers are of what the list shows (R8); a search has none.
+            const count = q ? undefined : counts.data?.[one];
             return (
               <button key={one} type="button" aria-pressed={tab === one} onClick={() => filters.set({ tab: one === 'all' ? null : one })}>
                 {t(`inbox.tab.${one}`)}

@@ -126,11 +126,11 @@ pub struct Conversation {
 /// The counts over the inbox's tabs, one scope each (R8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InboxCounts {
-    /// Open, assigned to the caller.
+    /// Of the status that was asked for, assigned to the caller.
     pub mine: Count,
-    /// Open, assigned to nobody.
+    /// The same, assigned to nobody.
     pub unassigned: Count,
-    /// Open, of anyone.
+    /// The same, of anyone.
     pub all: Count,
     /// A person should act.
     pub open: Count,
@@ -138,6 +138,8 @@ pub struct InboxCounts {
     pub pending: Count,
     /// Out of sight.
     pub snoozed: Count,
+    /// Done.
+    pub resolved: Count,
 }
 
 /// A message of a thread.

@@ -123,6 +123,8 @@ words! {
     BatchAction {
         /// Sends failed messages again.
         RetryFailedSends = "retry_failed_sends",
+        /// Puts failed sends away.
+        DismissFailedSends = "dismiss_failed_sends",
         /// Works dead letters again.
         RetryDeadLetters = "retry_dead_letters",
         /// Gives dead letters up.

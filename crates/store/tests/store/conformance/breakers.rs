@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::StoreError;
-use store::breakers::{All, Moved, Turn};
+use store::breakers::{All, Moved, Turn, Wake};
 use store::desk::breakers::{Everybodys, List, Move};
 use store::desk::{Access, After, By, audit};
 use store::outbox::Postpone;
@@ -81,7 +81,14 @@ async fn what_waits_behind_a_breaker_says_why_once_and_goes_out_when_it_closes(d
     db.pass(1);
     db.idle().await;
     db.store.write(Moved(vec![BreakerRecord { version: 1, ..closed(db, &name) }])).await.unwrap();
-    assert_eq!(db.claim_send().await.1.message, deliver.message, "due at once when it closes");
+    let (lease, deliver) = db.claim_send().await;
+    assert_eq!(deliver.attempts, 0, "due at once when it closes");
+    // A node that had not heard yet sent it away once more.
+    let (message, wait, policy) = (deliver.message, Duration::from_secs(300), Arc::clone(&db.policy));
+    let why = Some(format!("{NOT_ATTEMPTED} still open here"));
+    db.store.write(Postpone { lease, message, wait, why, stop: false, policy }).await.unwrap();
+    db.store.write(Wake(vec![name])).await.unwrap();
+    assert_eq!(db.claim_send().await.1.message, message);
 }
 
 async fn people_move_only_their_own_breakers_and_leave_a_line(db: &Db) {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use store::conversations::SetState;
 use store::outbox::SendMessage;
-use store::{Next, StoreError};
+use store::{Next, Pauses, StoreError};
 use types::inbound::Event;
 use types::states::{ConversationState, MessageStatus};
-use types::{ConversationId, Fault, RequestId};
+use types::{ConversationId, Fault, RequestId, TenantId};
 
 use crate::fixtures::{PHONE, accepted, echo, phone, retry, say};
 use crate::support::Db;
@@ -115,16 +115,18 @@ async fn a_person_moves_a_conversation_and_illegal_moves_are_refused(db: &Db) {
     assert!(matches!(e, StoreError::NotFound { .. }), "{e}");
 }
 
-/// S3.10: a person answers in the page while the assistant's reply waits: theirs goes out, the other is held.
+/// S3.10: a person answers in the page while the assistant's reply waits: theirs goes out, the other is held, as long as this tenant says.
 async fn a_person_who_writes_holds_the_assistants_reply(db: &Db) {
     let (lease, deliver) = db.sending("w1", PHONE, "robot").await;
     db.record(&lease, &deliver, retry(Fault::Transient)).await;
+    let seconds = Duration::from_secs;
+    let pauses = Pauses::new([(TenantId(1), seconds(60)), (db.meta.tenant, seconds(600))]);
     let op = SendMessage {
         conversation: lease.conversation,
         content: say("person"),
         idempotency_key: "k".into(),
         request_id: RequestId("r".into()),
-        pause: Some(Duration::from_secs(600)),
+        pause: Some(pauses),
         actor: "mona".into(),
     };
     db.store.write(op).await.unwrap();

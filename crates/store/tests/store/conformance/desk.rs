@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::StoreError;
 use store::desk::acts::{AddNote, Answer, Deed, Do};
 use store::desk::batches::{self, AnyRuns, Begin, Step};
 use store::desk::follow::{Keep, Look, Newest, Seen, Trim, WhereAmI};
@@ -12,6 +11,7 @@ use store::desk::{
     Access, After, BatchAction, BatchFilter, BatchState, By, Conversation, InboxStatus, LeadStatus, Obstacle, Priority,
     TaskStatus, audit, charts, failed, leads, letters, notices, queue, tasks, tenants, thread,
 };
+use store::{Pauses, StoreError};
 use types::states::{ConversationState, DeadLetterStatus, JobState, Receipt};
 use types::{ConversationId, Fault, TenantId, UserId};
 
@@ -26,6 +26,7 @@ for_each_database!(
     rows_of_another_tenant_are_not_there,
     a_failed_send_says_why_before_it_is_retried,
     batches_count_first_and_skip_what_cannot_succeed,
+    a_dismissed_send_leaves_the_list_and_a_retry_brings_it_back,
     dead_letters_and_jobs_are_listed_by_state,
     leads_and_tasks_change_only_as_they_were_seen,
     notifications_are_read_and_snoozed,
@@ -100,7 +101,7 @@ async fn the_inbox_follows_the_messages(db: &Db) {
     assert_eq!(follow(db).await, Vec::<String>::new(), "nothing new");
     db.pass(25 * 3600);
     assert!(!db.store.read(Get { id, access: Access::All }).await.unwrap().window_open);
-    let counts = db.store.read(Counts { tenant: db.meta.tenant, user: None }).await.unwrap();
+    let counts = db.store.read(Counts { tenant: db.meta.tenant, user: None, status: None }).await.unwrap();
     assert_eq!((counts.pending.value, counts.open.value, counts.pending.capped), (1, 0, false));
     for text in ["971500", "+971 50 000", "how can i HELP"] {
         let search = Search { tenant: db.meta.tenant, text: text.into(), after: None, limit: 5 };
@@ -143,7 +144,11 @@ async fn lists_go_on_where_they_ended(db: &Db) {
     assert_eq!(inbox(db, List { tab: Tab::Unassigned, ..listing(db) }).await.len(), 5);
     let open = Some(InboxStatus::Open);
     assert_eq!(inbox(db, List { tab: Tab::Unassigned, status: open, ..listing(db) }).await.len(), 5);
-    let counts = db.store.read(Counts { tenant: db.meta.tenant, user: Some(UserId(9)) }).await.unwrap();
+    let counts = db
+        .store
+        .read(Counts { tenant: db.meta.tenant, user: Some(UserId(9)), status: Some(InboxStatus::Open) })
+        .await
+        .unwrap();
     assert_eq!((counts.open.value, counts.unassigned.value, counts.mine.value), (5, 5, 0));
 }
 
@@ -156,7 +161,7 @@ async fn a_person_takes_over_answers_and_hands_back(db: &Db) {
         content: say("I am Sara, a person."),
         seen,
         key: key.into(),
-        pause: Duration::from_secs(60),
+        pauses: Pauses::default(),
         access: Access::All,
         by: by(),
     };
@@ -167,6 +172,11 @@ async fn a_person_takes_over_answers_and_hands_back(db: &Db) {
     let (lease, deliver) = db.claim_send().await;
     db.record(&lease, &deliver, accepted("out-2")).await;
     db.pass(1);
+    // A colleague who had seen less is told so; whoever wrote it themselves may go on.
+    let before = types::MessageId(first.0 - 1);
+    let colleague = Answer { by: By { id: 8, name: "other".into(), ..by() }, ..answer("c1", Some(before)) };
+    let late = db.store.write(colleague).await.unwrap_err();
+    assert!(matches!(late, StoreError::NewerMessage), "{late}");
     db.message("m2", PHONE, "thanks").await;
     let late = db.store.write(answer("k2", Some(first))).await.unwrap_err();
     assert!(matches!(late, StoreError::NewerMessage), "{late}");
@@ -265,6 +275,34 @@ async fn a_failed_send_says_why_before_it_is_retried(db: &Db) {
     db.store.write(retry()).await.unwrap();
     assert_eq!(db.status_of(deliver.message).await, "pending");
     assert!(matches!(db.store.read(get).await, Err(StoreError::NotFound { .. })), "it is no failed send any more");
+}
+
+async fn a_dismissed_send_leaves_the_list_and_a_retry_brings_it_back(db: &Db) {
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let (lease, deliver) = db.sending(&format!("m{n}"), &format!("97150000021{n}"), "Hello").await;
+        db.record(&lease, &deliver, rejected()).await;
+        ids.push(deliver.message);
+    }
+    let dismiss = |access| failed::DismissOne { id: ids[0], reason: Some("old".into()), access, by: by() };
+    assert!(matches!(db.store.write(dismiss(foreign())).await, Err(StoreError::NotFound { .. })));
+    db.store.write(dismiss(Access::All)).await.unwrap();
+    assert!(matches!(db.store.write(dismiss(Access::All)).await, Err(StoreError::Refused(_))), "once");
+    let list = || failed::List { tenant: db.meta.tenant, code: None, after: After::NEWEST, limit: 9 };
+    let listed = || async { db.store.read(list()).await.unwrap().len() };
+    assert_eq!((listed().await, db.status_of(ids[0]).await.as_str()), (2, "failed"));
+    assert_eq!(db.store.read(failed::Groups(db.meta.tenant)).await.unwrap().1.value, 2);
+    let (action, filter) = (BatchAction::DismissFailedSends, BatchFilter::default());
+    let begin = Begin { tenant: db.meta.tenant, action, filter, dry_run: false, by: by() };
+    db.store.write(begin).await.unwrap();
+    while db.store.read(AnyRuns).await.unwrap() {
+        db.store.write(Step { limit: 10 }).await.unwrap();
+    }
+    assert_eq!(listed().await, 0);
+    db.store.write(failed::RetryOne { id: ids[0], anyway: false, access: Access::All, by: by() }).await.unwrap();
+    let (lease, deliver) = db.claim_send().await;
+    db.record(&lease, &deliver, rejected()).await;
+    assert_eq!(listed().await, 1, "it failed again, which is news");
 }
 
 async fn batches_count_first_and_skip_what_cannot_succeed(db: &Db) {

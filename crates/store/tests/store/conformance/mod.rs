@@ -2,7 +2,9 @@
 
 mod accounts;
 mod agents;
+mod alerts;
 mod breakers;
+mod carry;
 mod channels;
 mod contacts;
 mod conversations;
@@ -24,8 +26,10 @@ use crate::support::{Backend, Case, everywhere};
 
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
+    ("alerts", alerts::CASES),
     ("breakers", breakers::CASES),
     ("agents", agents::CASES),
+    ("carry", carry::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
