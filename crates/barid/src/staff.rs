@@ -173,3 +173,41 @@ impl Judge for ByTest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The share of 400 experiments in which a difference is called at the end, and how often the interval then misses the truth.
+    fn called(rates: [f64; 2]) -> (f64, f64) {
+        let dice = types::Dice::seeded(7);
+        let chance = || (dice.throw() >> 11) as f64 / (1_u64 << 53) as f64;
+        let (mut called, mut missed) = (0.0, 0.0);
+        for _ in 0..400 {
+            let exposed: Vec<usize> = (0..2_000).map(|_| usize::from(chance() < 0.5)).collect();
+            let outcomes: Vec<Outcome> =
+                exposed.iter().map(|arm| Outcome { arm: *arm, reached: chance() < rates[*arm] }).collect();
+            let judged = judge().judge(&[1, 1], &exposed, &outcomes);
+            assert!(judged.split_is_sound && judged.lifts[0].is_none());
+            called += f64::from(u8::from(judged.p_value <= 0.05));
+            let lift = judged.lifts[1].expect("enough of both");
+            missed += f64::from(u8::from(rates[1] - rates[0] < lift.low || rates[1] - rates[0] > lift.high));
+        }
+        (called / 400.0, missed / 400.0)
+    }
+
+    /// S3.8: what the page shows is honest with and without a difference.
+    #[test]
+    fn what_the_page_shows_is_honest() {
+        let (false_alarms, missed) = called([0.2, 0.2]);
+        println!(
+            "without a difference: called in {:.1} %, interval misses in {:.1} %",
+            false_alarms * 100.0,
+            missed * 100.0
+        );
+        assert!(false_alarms <= 0.05 && missed <= 0.05, "{false_alarms} {missed}");
+        let (found, missed) = called([0.2, 0.3]);
+        println!("20 % against 30 %: called in {:.1} %, interval misses in {:.1} %", found * 100.0, missed * 100.0);
+        assert!(found >= 0.9 && missed <= 0.05, "{found} {missed}");
+    }
+}
