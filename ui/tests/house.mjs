@@ -39,9 +39,10 @@ export async function demo() {
     child.kill('SIGKILL');
   };
   const link = await start('127.0.0.1:0');
-  /** The server ends and comes back at the same address, with the same data. */
-  const restart = async () => {
+  /** The server ends and comes back at the same address, with the same data; `between` may look at them meanwhile. */
+  const restart = async (between) => {
     await end();
+    await between?.(join(data, 'demo'));
     await start(new URL(link[1]).host);
   };
   const stop = async () => {

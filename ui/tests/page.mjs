@@ -140,8 +140,10 @@ await test('a stream that was lost leaves nothing stale', async () => {
 });
 
 let tools;
+/** The sample of this run, made when the first test wants it. */
+const toolbox = async () => (tools ??= await converse(page, house));
 await test('a notification is snoozed, a task is done, charts are drawn', async () => {
-  tools = await converse(page, house);
+  await toolbox();
   await page.goto(`${house.url}/notifications`);
   const first = page.locator('[data-notice]').first();
   const id = await first.getAttribute('data-notice');
@@ -161,6 +163,7 @@ await test('a notification is snoozed, a task is done, charts are drawn', async 
 });
 
 await test('a breaker is held open with a reason, shows as an alert’s cause, and is reset', async () => {
+  await toolbox();
   await page.goto(`${house.url}/health`);
   const breaker = page.locator('[data-breaker]').filter({ hasText: 'Meta Cloud API' });
   const say = async (what) => {
@@ -201,6 +204,7 @@ await test('a failed send is put away, and leaves the list', async () => {
 });
 
 await test('two people at one lead: who writes second is told before it is sent', async () => {
+  await toolbox();
   const email = `noura${Date.now()}@example.com`;
   const user = await tools.call('POST', '/users', { email, name: 'Noura', role: 'agent', all_tenants: true });
   const { token } = await tools.call('POST', `/users/${user.id}/links`, {});
@@ -290,6 +294,7 @@ await test('filters live in the address and survive a refresh', async () => {
 });
 
 await test('the server is restarted under the open page: it comes back live, and nothing is stale', async () => {
+  await toolbox();
   const person = unique();
   await tools.write(person, 'Patient Petra', 'before the restart');
   await page.waitForTimeout(900);

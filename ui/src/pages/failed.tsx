@@ -10,7 +10,7 @@ import { useFilters } from '../app/filters';
 import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
 import { ask, done, failed } from '../parts/act';
-import { Empty, Ltr, Page, Phone, Said, Tag, When, type Tone } from '../parts/basics';
+import { Empty, Line, Ltr, Page, Phone, Said, Tag, When, type Tone } from '../parts/basics';
 import { BulkBar, runBatch } from '../parts/bulk';
 import { useFeed, useSelection } from '../parts/feed';
 import { MessageFate } from '../parts/message';
@@ -39,7 +39,7 @@ export function FailedPage() {
   const columns = useMemo<Column<FailedSend>[]>(
     () => [
       { id: 'who', header: t('failed.who'), cell: (row) => <div style={{ minWidth: 0 }}><div style={{ fontWeight: 600 }} className="clip"><Said>{row.contact_name ?? ''}</Said></div><Phone value={row.phone} /></div> },
-      { id: 'text', header: t('failed.text'), cell: (row) => <span className="clip" style={{ display: 'block', maxWidth: 280 }}><Said>{row.preview}</Said></span> },
+      { id: 'text', header: t('failed.text'), cell: (row) => <Line width={280}>{row.preview}</Line> },
       {
         id: 'why',
         header: t('failed.why'),

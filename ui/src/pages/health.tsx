@@ -10,6 +10,9 @@ import { done, failed } from '../parts/act';
 import { Breakers } from '../parts/breakers';
 import { Card, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
 
+/** Checks whose finding is a number that the page can say in its own language. */
+const said = new Set(['database', 'queue_lag', 'processing_p95', 'dead_letters']);
+
 export function HealthPage() {
   const { t } = useT();
   const format = useFormat();
@@ -100,7 +103,7 @@ export function HealthPage() {
                   <Table.Tr key={check.name}>
                     <Table.Td><Tag tone={check.ok ? 'good' : 'bad'}>{check.ok ? t('state.ok') : t('state.fail')}</Tag></Table.Td>
                     <Table.Td><Ltr>{word(t, 'check', check.name)}</Ltr></Table.Td>
-                    <Table.Td><Said>{check.detail}</Said></Table.Td>
+                    <Table.Td>{said.has(check.name) ? t(`check.said.${check.name as 'database'}`, { n: format.number(Math.round(check.value * 10) / 10) }) : <Said>{check.detail}</Said>}</Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

@@ -8,7 +8,7 @@ import { useTenantId } from '../api/session';
 import { useFilters } from '../app/filters';
 import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
-import { Copy, Empty, Facts, Json, Ltr, Page, Said, Tag, When, type Tone } from '../parts/basics';
+import { Copy, Empty, Facts, Json, Line, Ltr, Page, Tag, When, type Tone } from '../parts/basics';
 import { useFeed } from '../parts/feed';
 import { DataTable, type Column } from '../parts/table';
 
@@ -30,7 +30,7 @@ export function JobsPage() {
       { id: 'kind', header: t('jobs.kind'), cell: (row) => <span style={{ fontWeight: 600 }}>{word(t, 'jobs.kind', row.kind)} <Ltr mono className="quiet">{row.id}</Ltr></span> },
       { id: 'state', header: t('jobs.state'), cell: (row) => <Tag tone={tones[row.state]}>{t(`jobs.state.${row.state}`)}</Tag> },
       { id: 'tries', header: t('failed.tries'), end: true, cell: (row) => <Ltr className="num">{`${row.attempts}/${row.max_attempts}`}</Ltr> },
-      { id: 'outcome', header: t('jobs.outcome'), cell: (row) => <span className="clip" style={{ display: 'block', maxWidth: 320 }}><Said>{row.error ?? word(t, 'outcome.job', row.outcome)}</Said></span> },
+      { id: 'outcome', header: t('jobs.outcome'), cell: (row) => <Line width={320}>{row.error ?? word(t, 'outcome.job', row.outcome)}</Line> },
       { id: 'took', header: t('jobs.took'), end: true, wide: true, cell: (row) => (row.started_at && row.completed_at ? <span className="num">{format.span(Date.parse(row.completed_at) - Date.parse(row.started_at))}</span> : null) },
       { id: 'when', header: t('jobs.when'), end: true, cell: (row) => <When at={row.created_at} /> },
     ],

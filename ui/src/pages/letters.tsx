@@ -9,7 +9,7 @@ import { useFilters } from '../app/filters';
 import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
 import { ask, done, failed } from '../parts/act';
-import { Empty, Facts, Json, Ltr, Page, Problem, Said, Tag, Waiting, When, type Tone } from '../parts/basics';
+import { Empty, Facts, Json, Line, Ltr, Page, Problem, Tag, Waiting, When, type Tone } from '../parts/basics';
 import { BulkBar, runBatch } from '../parts/bulk';
 import { useFeed, useSelection } from '../parts/feed';
 import { DataTable, type Column } from '../parts/table';
@@ -36,7 +36,7 @@ export function LettersPage() {
   });
   const columns = useMemo<Column<Letter>[]>(
     () => [
-      { id: 'error', header: t('letters.error'), cell: (row) => <span className="clip" style={{ display: 'block', maxWidth: 420 }}><Said>{row.error}</Said></span> },
+      { id: 'error', header: t('letters.error'), cell: (row) => <Line width={420}>{row.error}</Line> },
       { id: 'fault', header: t('failed.class'), cell: (row) => <Tag tone={row.fault === 'permanent' ? 'bad' : 'warn'}>{word(t, 'fault', row.fault)}</Tag> },
       { id: 'tries', header: t('failed.tries'), end: true, cell: (row) => <span className="num">{format.number(row.attempts)}</span> },
       { id: 'redrives', header: t('letters.redrives'), end: true, wide: true, cell: (row) => <span className="num">{format.number(row.redrives)}</span> },

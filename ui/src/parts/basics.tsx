@@ -26,6 +26,15 @@ export function Said({ children, className }: { children: ReactNode; className?:
   );
 }
 
+/** Text of people on one line: its own direction, so that its beginning is what stays; never wider than a phone. */
+export function Line({ children, width }: { children: ReactNode; width: number }) {
+  return (
+    <span className="clip" dir="auto" style={{ display: 'block', maxWidth: `min(${width}px, 58vw)` }}>
+      {children}
+    </span>
+  );
+}
+
 /** Phones, ids, codes, amounts: always left to right (R10). */
 export function Ltr({ children, mono, className }: { children: ReactNode; mono?: boolean; className?: string }) {
   return (

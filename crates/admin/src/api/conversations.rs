@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::{Extension, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use store::desk::inbox::{Counts, Get, List, Order, Search, Tab};
+use store::desk::inbox::{Counts, Get, List, OfLead, Order, Search, Tab};
 use store::desk::thread::{Messages, Notes};
 use store::desk::{Conversation, InboxCounts, InboxStatus, Message, Note, acts};
 use types::outbound::OutboundContent;
-use types::{ConversationId, MessageId};
+use types::{ConversationId, LeadId, MessageId};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
@@ -59,6 +59,8 @@ pub(crate) struct ListQuery {
     /// In which order; the last message first where it is left out.
     #[param(inline)]
     sort: Option<InboxSort>,
+    /// Only with this lead; the other filters do not count then.
+    lead_id: Option<LeadId>,
     /// Search people, numbers and texts; the other filters do not count then.
     #[param(max_length = 200)]
     q: Option<String>,
@@ -80,6 +82,9 @@ pub(crate) async fn list(
     let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
     let (after, limit) = (asked.after(), asked.fetch());
+    if let Some(lead) = query.lead_id {
+        return Ok(Json(asked.page(desk.store.read(OfLead { tenant, lead, after, limit }).await?)));
+    }
     if let Some(q) = query.q.filter(|q| !q.trim().is_empty()) {
         let text = text("q", &q, 200)?;
         return Ok(Json(asked.page(desk.store.read(Search { tenant, text, after, limit }).await?)));

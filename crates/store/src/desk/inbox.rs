@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use types::states::{ConversationState, MessageStatus};
-use types::{ConversationId, MessageId, Moment, TenantId, Timestamp, UserId};
+use types::{ConversationId, LeadId, MessageId, Moment, TenantId, Timestamp, UserId};
 
 use super::{
     Access, After, Conversation, Count, InboxCounts, InboxStatus, LastMessage, Person, Priority, Rows, counted,
@@ -31,6 +31,9 @@ sql! {
     URGENT = "desk.inbox_urgent":
         "SELECT conversation_id, last_id, priority FROM desk WHERE tenant_id = $1 AND status = $2 AND ($3 = -1 OR assignee_id = $3)
          AND (priority < $4 OR (priority = $4 AND last_id < $5)) ORDER BY priority DESC, last_id DESC LIMIT $6";
+    OF_LEAD = "desk.of_lead":
+        "SELECT d.conversation_id, d.last_id FROM conversation v JOIN desk d ON d.conversation_id = v.id
+         WHERE v.lead_id = $1 AND d.tenant_id = $2 AND d.last_id < $3 ORDER BY d.last_id DESC LIMIT $4";
     SEARCH = "desk.search":
         "SELECT conversation_id, last_id FROM desk WHERE tenant_id = $1 AND last_id < $2 AND search LIKE $3
          ORDER BY last_id DESC LIMIT $4";
@@ -273,6 +276,30 @@ pub(super) fn own(tx: &mut dyn Tx, access: &Access, id: ConversationId) -> Resul
     let found = row(tx, id)?;
     access.check(found.as_ref().map(|(row, _)| row.tenant_id), "conversation", id)?;
     found.ok_or_else(|| crate::StoreError::NotFound { what: "conversation", id: id.to_string() })
+}
+
+/// Every conversation with one lead, the last message first.
+#[derive(Clone, Copy, Debug)]
+pub struct OfLead {
+    /// Whose.
+    pub tenant: TenantId,
+    /// With whom.
+    pub lead: LeadId,
+    /// Where to go on.
+    pub after: Option<After>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Op for OfLead {
+    const NAME: &'static str = "desk.of_lead";
+    type Out = Rows<Conversation>;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
+        let last = self.after.map_or(i64::MAX, |a| a.key);
+        let found = tx.all(&OF_LEAD, params![self.lead, self.tenant, last, self.limit], pair)?;
+        rows(tx, found)
+    }
 }
 
 /// Searches people, numbers and texts: names, numbers and addresses of all, texts of the newest 20 000 messages.

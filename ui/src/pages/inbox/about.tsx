@@ -22,7 +22,9 @@ export function About({ id }: { id: string }) {
   const leadId = talk?.lead_id;
   const lead = useQuery({ queryKey: ['leads', 'one', leadId], enabled: Boolean(leadId), queryFn: () => must(api.GET('/leads/{id}', { params: { path: { id: leadId ?? '' } } })) });
   const tasks = useQuery({ queryKey: ['tasks', 'of', leadId], enabled: Boolean(leadId), queryFn: () => must(api.GET('/tasks', { params: { query: { tenant, lead_id: leadId, limit: 10 } } })) });
+  const past = useQuery({ queryKey: ['conversations', 'of', leadId], enabled: Boolean(leadId), queryFn: () => must(api.GET('/conversations', { params: { query: { tenant, lead_id: leadId, limit: 10 } } })) });
   if (!talk) return <Waiting rows={5} />;
+  const others = past.data?.data.filter((one) => one.id !== id) ?? [];
   const name = nameOf(talk);
   const add = () => {
     const text = label.trim();
@@ -52,6 +54,19 @@ export function About({ id }: { id: string }) {
           [t('about.consent'), talk.opted_out ? <Tag tone="bad">{t('leads.optedOut')}</Tag> : <Tag tone="good">{t('about.consents')}</Tag>],
         ]}
       />
+      {others.length > 0 ? (
+        <>
+          <h3>{t('about.past')}</h3>
+          {others.map((one) => (
+            <div key={one.id} style={{ display: 'flex', gap: 8, fontSize: '0.86rem', paddingBlock: 3 }}>
+              <Link to="/inbox/$id" params={{ id: one.id }} className="clip" style={{ flex: 1, color: 'var(--b-accent)' }}>
+                <Said>{one.last_message?.preview || word(t, 'channel', one.channel_kind)}</Said>
+              </Link>
+              <When at={one.last_message_at} />
+            </div>
+          ))}
+        </>
+      ) : null}
       <h3>{t('about.labels')}</h3>
       <div className={s.labels}>
         {talk.labels.map((one) => (

@@ -6,7 +6,7 @@ use std::time::Duration;
 use store::desk::acts::{AddNote, Answer, Deed, Do};
 use store::desk::batches::{self, AnyRuns, Begin, Step};
 use store::desk::follow::{Keep, Look, Newest, Seen, Trim, WhereAmI};
-use store::desk::inbox::{Counts, Get, List, Order, Search, Tab};
+use store::desk::inbox::{Counts, Get, List, OfLead, Order, Search, Tab};
 use store::desk::{
     Access, After, BatchAction, BatchFilter, BatchState, By, Conversation, InboxStatus, LeadStatus, Obstacle, Priority,
     TaskStatus, audit, charts, failed, leads, letters, notices, queue, tasks, tenants, thread,
@@ -107,6 +107,9 @@ async fn the_inbox_follows_the_messages(db: &Db) {
         let search = Search { tenant: db.meta.tenant, text: text.into(), after: None, limit: 5 };
         assert_eq!(db.store.read(search).await.unwrap().len(), 1, "{text}");
     }
+    let of = |tenant| OfLead { tenant, lead: row.lead_id, after: None, limit: 5 };
+    assert_eq!(db.store.read(of(db.meta.tenant)).await.unwrap().len(), 1);
+    assert_eq!(db.store.read(of(TenantId(1))).await.unwrap().len(), 0, "another tenant's lead");
     assert!(db.store.write(Trim).await.is_ok());
 }
 
