@@ -60,7 +60,7 @@ pub(crate) async fn set(State(desk): Shared, caller: Caller, Input(input): Input
     let tenant = caller.tenant(&desk, input.tenant.as_deref()).await?;
     let slug = slug(&desk, &caller, tenant).await?;
     if !names(&desk, &slug).contains(&input.name) {
-        return Err(Failure::missing("switch", &types::text::preview(&input.name, 80).to_owned()));
+        return Err(Failure::missing("switch", types::text::preview(&input.name, 80)));
     }
     let percent = input.percent.unwrap_or(100);
     if percent > 100 {

@@ -278,11 +278,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(notifications::read))
         .routes(routes!(notifications::unread))
         .routes(routes!(notifications::snooze))
-        .routes(routes!(agents::list))
-        .routes(routes!(agents::sessions))
-        .routes(routes!(agents::turns))
-        .routes(routes!(experiments::list))
-        .routes(routes!(flags::list, flags::set))
+        .merge(brain())
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
         .routes(routes!(health::get))
@@ -304,6 +300,16 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(simulator::messages, simulator::write))
         .routes(routes!(simulator::add_fault, simulator::clear_faults))
         .routes(routes!(simulator::clock))
+}
+
+/// Agents, their switches, and experiments.
+fn brain() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::sessions))
+        .routes(routes!(agents::turns))
+        .routes(routes!(experiments::list))
+        .routes(routes!(flags::list, flags::set))
 }
 
 /// The description of the API (OpenAPI 3.1), as `docs/api/openapi.json` keeps it.
