@@ -1,6 +1,6 @@
 import '../styles/more';
 import { ActionIcon, Button, Menu, SegmentedControl, Tooltip } from '@mantine/core';
-import { IconAlertOctagon, IconAlertTriangle, IconBell, IconCheck, IconChecks, IconClockPause, IconMailOff, IconMailX, IconMessage, IconPlugConnectedX, IconUserExclamation } from '@tabler/icons-react';
+import { IconAlertOctagon, IconAlertTriangle, IconBell, IconCheck, IconChecks, IconCircleCheck, IconClockPause, IconMailOff, IconMailX, IconMessage, IconPlugConnectedX, IconTrash, IconUserExclamation } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { api, must, type Notification } from '../api/client';
@@ -8,7 +8,7 @@ import { useMay, useTenantId } from '../api/session';
 import { useFilters } from '../app/filters';
 import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
-import { done, failed } from '../parts/act';
+import { ask, done, failed } from '../parts/act';
 import { Empty, Page, Problem, Said, Tag, Waiting, When } from '../parts/basics';
 import { useFeed } from '../parts/feed';
 import { snoozes } from '../parts/snooze';
@@ -22,6 +22,8 @@ const looks: Record<string, [typeof IconBell, string]> = {
   channel_paused: [IconPlugConnectedX, 'bad'],
   dead_letter: [IconAlertOctagon, 'bad'],
   alert: [IconAlertTriangle, 'warn'],
+  alert_raised: [IconAlertTriangle, 'bad'],
+  alert_cleared: [IconCircleCheck, 'info'],
 };
 
 export function NotificationsPage() {
@@ -53,7 +55,17 @@ export function NotificationsPage() {
       title={t('nav.notifications')}
       filters={<SegmentedControl size="xs" aria-label={t('nav.notifications')} value={tab} onChange={(value) => filters.set({ tab: value === 'unread' ? null : value })} data={tabs.map((one) => ({ value: one, label: t(`notices.tab.${one}`) }))} />}
       actions={
-        mayAct && tab === 'unread' && feed.rows.length > 0 ? (
+        mayAct && tab === 'all' && feed.rows.some((one) => one.read_at) ? (
+          <Button
+            variant="default"
+            leftSection={<IconTrash size={15} />}
+            onClick={async () => {
+              if (await ask({ title: t('notices.deleteReadTitle'), body: t('notices.deleteReadMore'), act: t('notices.deleteRead'), danger: true })) await act(() => must(api.POST('/notifications/delete-read', { body: { tenant } })), t('notices.deleted'));
+            }}
+          >
+            {t('notices.deleteRead')}
+          </Button>
+        ) : mayAct && tab === 'unread' && feed.rows.length > 0 ? (
           <Button variant="default" leftSection={<IconChecks size={15} />} onClick={() => void act(() => must(api.POST('/notifications/read-all', { body: { tenant, upto: feed.rows[0]?.id } as never })), t('notices.allRead'))}>
             {t('notices.readAll')}
           </Button>
@@ -97,6 +109,17 @@ export function NotificationsPage() {
                   <Tooltip label={one.read_at ? t('notices.unread') : t('notices.read')}>
                     <ActionIcon aria-label={one.read_at ? t('notices.unread') : t('notices.read')} onClick={() => void (one.read_at ? act(unread(one.id), t('notices.wasUnread'), read(one.id)) : act(read(one.id), t('notices.wasRead'), unread(one.id)))}>
                       {one.read_at ? <IconMailOff size={17} /> : <IconCheck size={17} />}
+                    </ActionIcon>
+                  </Tooltip>
+                  <Tooltip label={t('notices.delete')}>
+                    <ActionIcon
+                      aria-label={t('notices.delete')}
+                      data-act="delete"
+                      onClick={async () => {
+                        if (await ask({ title: t('notices.deleteTitle'), act: t('notices.delete'), danger: true })) await act(() => must(api.DELETE('/notifications/{id}', path(one.id))), t('notices.deleted'));
+                      }}
+                    >
+                      <IconTrash size={17} />
                     </ActionIcon>
                   </Tooltip>
                 </div>

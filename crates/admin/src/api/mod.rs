@@ -275,6 +275,8 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(notifications::list))
         .routes(routes!(notifications::count))
         .routes(routes!(notifications::read_all))
+        .routes(routes!(notifications::delete_read))
+        .routes(routes!(notifications::delete))
         .routes(routes!(notifications::read))
         .routes(routes!(notifications::unread))
         .routes(routes!(notifications::snooze))

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use store::desk::notices::{CountUnread, Deed, Do, List, ReadAll, Which};
+use store::desk::notices::{CountUnread, Deed, DeleteRead, Do, List, ReadAll, Which};
 use store::desk::{Count, Notification};
 use types::NotificationId;
 use utoipa::{IntoParams, ToSchema};
@@ -131,4 +131,40 @@ pub(crate) async fn snooze(
     Input(input): Input<SnoozeInput>,
 ) -> Answer<Notification> {
     act(&desk, caller, id, Deed::Snooze(input.until.0)).await
+}
+
+/// Deletes one.
+#[utoipa::path(delete, path = "/notifications/{id}", tag = "notifications", params(("id" = NotificationId, Path)),
+    responses((status = 200, body = Notification)))]
+pub(crate) async fn delete(State(desk): Shared, caller: Caller, Id(id): Id<NotificationId>) -> Answer<Notification> {
+    act(&desk, caller, id, Deed::Delete).await
+}
+
+/// Whose.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeleteReadInput {
+    /// Slug or id of the tenant; the caller's first where it is left out.
+    #[serde(default)]
+    tenant: Option<String>,
+}
+
+/// How many.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeleteReadDone {
+    /// So many were deleted.
+    deleted: u64,
+}
+
+/// Deletes every notification that was read.
+#[utoipa::path(post, path = "/notifications/delete-read", tag = "notifications", request_body = DeleteReadInput,
+    responses((status = 200, body = DeleteReadDone)))]
+pub(crate) async fn delete_read(
+    State(desk): Shared,
+    caller: Caller,
+    Input(input): Input<DeleteReadInput>,
+) -> Answer<DeleteReadDone> {
+    let tenant = caller.tenant(&desk, input.tenant.as_deref()).await?;
+    let deleted = desk.store.write(DeleteRead { tenant, by: caller.by }).await?;
+    Ok(Json(DeleteReadDone { deleted }))
 }

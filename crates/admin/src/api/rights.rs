@@ -74,6 +74,8 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("GET",    "/notifications", Need(Viewer, Read)),
     ("GET",    "/notifications/count", Need(Viewer, Read)),
     ("POST",   "/notifications/read-all", Need(Agent, Notifications)),
+    ("POST",   "/notifications/delete-read", Need(Agent, Notifications)),
+    ("DELETE", "/notifications/{id}", Need(Agent, Notifications)),
     ("POST",   "/notifications/{id}/read", Need(Agent, Notifications)),
     ("POST",   "/notifications/{id}/unread", Need(Agent, Notifications)),
     ("POST",   "/notifications/{id}/snooze", Need(Agent, Notifications)),

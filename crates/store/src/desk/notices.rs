@@ -24,6 +24,9 @@ sql! {
     READ_ALL = "notices.read_all":
         "UPDATE notification SET read_at = $2 WHERE id IN (SELECT id FROM notification WHERE tenant_id = $1 AND read_at IS NULL
          AND (snoozed_until IS NULL OR snoozed_until <= $2) AND id <= $3 ORDER BY id LIMIT 10000)";
+    DELETE = "notices.delete": "DELETE FROM notification WHERE id = $1";
+    DELETE_READ = "notices.delete_read":
+        "DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE tenant_id = $1 AND read_at IS NOT NULL ORDER BY id LIMIT 10000)";
     COUNT = "notices.count":
         "SELECT COUNT(*) FROM (SELECT 1 FROM notification WHERE tenant_id = $1 AND read_at IS NULL
          AND (snoozed_until IS NULL OR snoozed_until <= $2) LIMIT 10001) AS x";
@@ -125,9 +128,11 @@ pub enum Deed {
     Unread,
     /// Out of sight until then.
     Snooze(Timestamp),
+    /// Gone.
+    Delete,
 }
 
-/// Reads, unreads or snoozes one.
+/// Reads, unreads, snoozes or deletes one.
 #[derive(Clone, Debug)]
 pub struct Do {
     /// Which.
@@ -158,8 +163,13 @@ impl Op for Do {
                 return Err(StoreError::Refused("the time to come back is past".into()));
             }
             Deed::Snooze(until) => (None, Some(until), "notification.snooze"),
+            Deed::Delete => (found.0.read_at.map(|at| at.0), None, "notification.delete"),
         };
-        tx.execute(&SET, params![self.id, read, snoozed])?;
+        if self.deed == Deed::Delete {
+            tx.execute(&DELETE, params![self.id])?;
+        } else {
+            tx.execute(&SET, params![self.id, read, snoozed])?;
+        }
         let act = Act { tenant: Some(tenant), action, kind: "notification", id: self.id.0, ..Act::default() };
         audit::note(tx, &self.by, &act)?;
         let mut notice = about(tx, found)?;
@@ -191,5 +201,28 @@ impl Op for ReadAll {
             audit::note(tx, &self.by, &Act { tenant, action, kind, id: 0, ..Act::default() })?;
         }
         Ok(read)
+    }
+}
+
+/// Deletes every notification that was read, 10 000 at most; how many.
+#[derive(Clone, Debug)]
+pub struct DeleteRead {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Who.
+    pub by: By,
+}
+
+impl Op for DeleteRead {
+    const NAME: &'static str = "desk.delete_read_notifications";
+    type Out = u64;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<u64> {
+        let deleted = tx.execute(&DELETE_READ, params![self.tenant])?;
+        if deleted > 0 {
+            let (tenant, action, kind) = (Some(self.tenant), "notification.delete_read", "notification");
+            audit::note(tx, &self.by, &Act { tenant, action, kind, id: 0, ..Act::default() })?;
+        }
+        Ok(deleted)
     }
 }

@@ -460,7 +460,15 @@ async fn notifications_are_read_and_snoozed(db: &Db) {
     assert_eq!(db.store.write(all.clone()).await.unwrap(), 1);
     assert_eq!(db.store.write(all).await.unwrap(), 0);
     db.store.write(act(notices::Deed::Unread, Access::All)).await.unwrap();
-    assert_eq!(db.store.read(list(notices::Which::All)).await.unwrap().len(), 1);
+    let clean = notices::DeleteRead { tenant: db.meta.tenant, by: by() };
+    assert_eq!(db.store.write(clean.clone()).await.unwrap(), 0, "it is unread");
+    assert!(db.store.write(act(notices::Deed::Delete, foreign())).await.is_err());
+    db.store.write(act(notices::Deed::Delete, Access::All)).await.unwrap();
+    assert_eq!(db.store.read(list(notices::Which::All)).await.unwrap().len(), 0);
+    let (lease, deliver) = db.sending("m2", "971500000222", "Hello").await;
+    db.record(&lease, &deliver, rejected()).await;
+    db.store.write(notices::ReadAll { tenant: db.meta.tenant, upto: None, by: by() }).await.unwrap();
+    assert_eq!(db.store.write(clean).await.unwrap(), 1);
 }
 
 async fn charts_keep_hours_that_are_over(db: &Db) {
