@@ -39,6 +39,7 @@ mod page;
 pub mod password;
 pub(crate) mod results;
 mod rights;
+mod sagas;
 pub mod simulator;
 mod tasks;
 mod tenants;
@@ -222,6 +223,15 @@ pub(crate) fn secret() -> String {
 
 type Shared = State<Arc<Desk>>;
 
+/// What was done beside the replies.
+fn actions() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(sagas::list))
+        .routes(routes!(sagas::get))
+        .routes(routes!(sagas::retry))
+        .routes(routes!(sagas::skip))
+}
+
 fn table() -> OpenApiRouter<Arc<Desk>> {
     OpenApiRouter::with_openapi(describe::head())
         .routes(routes!(auth::state))
@@ -262,6 +272,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(dead_letters::get))
         .routes(routes!(dead_letters::retry))
         .routes(routes!(dead_letters::discard))
+        .merge(actions())
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::counts))
         .routes(routes!(jobs::get))

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use store::accounts::Which;
 use store::accounts::tokens::{Add, List, Revoke};
 use store::desk::{Scope, Token};
 use types::text::digest;
@@ -21,7 +22,7 @@ use super::page::{self, Page};
 #[utoipa::path(get, path = "/tokens", tag = "settings", params(PageQuery), responses((status = 200, body = Page<Token>)))]
 pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Asked<PageQuery>) -> Answer<Page<Token>> {
     let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
-    let list = List { after: asked.newest(), limit: asked.fetch(), access: caller.access, caller: caller.by.id };
+    let list = List(Which { after: asked.newest(), limit: asked.fetch(), access: caller.access, caller: caller.by.id });
     Ok(Json(asked.page(desk.store.read(list).await?)))
 }
 

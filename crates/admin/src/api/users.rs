@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use store::accounts::Which;
 use store::accounts::links::Purpose;
 use store::accounts::users::{Add, Change, Get, List, Set, normal};
 use store::desk::{Role, User};
@@ -37,7 +38,7 @@ pub(crate) fn address(email: &str) -> Result<String, Failure> {
 #[utoipa::path(get, path = "/users", tag = "settings", params(PageQuery), responses((status = 200, body = Page<User>)))]
 pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Asked<PageQuery>) -> Answer<Page<User>> {
     let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
-    let list = List { after: asked.newest(), limit: asked.fetch(), access: caller.access, caller: caller.by.id };
+    let list = List(Which { after: asked.newest(), limit: asked.fetch(), access: caller.access, caller: caller.by.id });
     Ok(Json(asked.page(desk.store.read(list).await?)))
 }
 

@@ -6,7 +6,7 @@
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
 //! - `flags`: switches of agents and experiments
-//! - `conversations`, `failed`, `dlq`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
 
 mod beside;
 mod breakers;
@@ -23,6 +23,7 @@ mod jobs;
 mod migrate;
 mod r#move;
 mod output;
+mod sagas;
 mod send;
 mod serve;
 mod token;
@@ -82,6 +83,9 @@ enum Command {
     /// Dead letters: messages of customers that could not be worked.
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Actions: what was done beside the replies, and what is stuck.
+    #[command(subcommand)]
+    Sagas(sagas::Command),
     /// The queue.
     #[command(subcommand)]
     Jobs(jobs::Command),
@@ -244,6 +248,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
         Command::Send(args) => send::run(&cx, args).await,
         Command::Failed(command) => failed::run(&cx, command).await,
         Command::Dlq(command) => dlq::run(&cx, command).await,
+        Command::Sagas(command) => sagas::run(&cx, command).await,
         Command::Jobs(command) => jobs::run(&cx, command).await,
         Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Flags(command) => flags::run(&cx, command).await,

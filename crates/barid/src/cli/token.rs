@@ -4,6 +4,7 @@ use admin::api::new_token;
 use clap::Subcommand;
 use serde_json::json;
 use store::Store;
+use store::accounts::Which;
 use store::accounts::tokens::{Add, List, Revoke};
 use store::desk::{Access, After, By, Scope, Token};
 use types::{Moment, TokenId};
@@ -76,7 +77,7 @@ async fn create(
 }
 
 async fn list(cx: &Context, store: &Store) -> Result<(), Failure> {
-    let rows = store.read(List { after: After::NEWEST, limit: 1000, access: Access::All, caller: 0 }).await?;
+    let rows = store.read(List(Which { after: After::NEWEST, limit: 1000, access: Access::All, caller: 0 })).await?;
     let tokens: Vec<Token> = rows.into_iter().map(|(_, token)| token).collect();
     if cx.out.json {
         return cx.out.value(&tokens);

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use admin::api::password;
 use clap::Subcommand;
 use store::Store;
+use store::accounts::Which;
 use store::accounts::users::{Add, List, PasswordOf, SetPassword};
 use store::desk::tenants::Tenants;
 use store::desk::{Access, After, By, Role, User};
@@ -106,7 +107,7 @@ async fn add(
 }
 
 async fn list(cx: &Context, store: &Store) -> Result<(), Failure> {
-    let rows = store.read(List { after: After::NEWEST, limit: 1000, access: Access::All, caller: 0 }).await?;
+    let rows = store.read(List(Which { after: After::NEWEST, limit: 1000, access: Access::All, caller: 0 })).await?;
     let users: Vec<User> = rows.into_iter().map(|(_, user)| user).collect();
     if cx.out.json {
         return cx.out.value(&users);

@@ -152,7 +152,7 @@ pub(super) fn agents(cx: &Context, root: &[Entry]) -> Option<Vec<Agent>> {
 
 fn agent(cx: &Context, entries: &[Entry], at: Place) -> Option<Agent> {
     let r = Reader::new(cx, "agents", entries, at);
-    let name = r.text_that("name", check::name, "\"front_desk\"");
+    let name = r.text_that("name", check::known_name, "\"front_desk\"");
     let prompt = prompt(&r);
     let temperature = r.given("temperature").map(|_| r.decimal("temperature"));
     let [max_output, context_tokens, session_tokens, retries] =
@@ -204,7 +204,7 @@ fn read(path: &Path) -> Result<String, String> {
 
 fn provider(cx: &Context, entries: &[Entry], at: Place) -> Option<Provider> {
     let r = Reader::new(cx, "agents.providers", entries, at);
-    let name = r.text_that("name", check::name, "\"openai\"");
+    let name = r.text_that("name", check::known_name, "\"openai\"");
     let kind = r.choice("kind", &PROVIDERS);
     let base_url = r.given("base_url").map(|_| r.web("base_url"));
     let model = r.text_that("model", model_name, "\"gpt-4o-mini\"");
@@ -247,7 +247,7 @@ pub(super) fn staff(cx: &Context, r: &Reader<'_>, entries: &[Entry]) -> Option<S
 
 fn experiment(cx: &Context, entries: &[Entry], at: Place) -> Option<Experiment> {
     let r = Reader::new(cx, "tenants.experiments", entries, at);
-    let name = r.text_that("name", check::name, "\"greeting\"");
+    let name = r.text_that("name", check::known_name, "\"greeting\"");
     let salt = r.given("salt").map(|_| r.text("salt"));
     let goals = [("handover", Goal::Handover), ("quotation", Goal::Quotation), ("contact", Goal::Contact)];
     let goal = r.choice("goal", &goals);

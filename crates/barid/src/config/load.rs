@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::acts;
 use super::agents;
 use super::check;
 use super::keys::Only;
@@ -62,6 +63,7 @@ pub fn load_text(
     let store = store(&Reader::top(&cx, &root, "store"));
     let jobs = jobs(&Reader::top(&cx, &root, "jobs"));
     let send = send(&Reader::top(&cx, &root, "send"), &Reader::top(&cx, &root, "send.pair"));
+    let smtp = acts::smtp(&Reader::top(&cx, &root, "smtp"));
     let breakers = breakers(&Reader::top(&cx, &root, "breakers"));
     let alerts = alerts(&Reader::top(&cx, &root, "alerts"));
     let log = log(&Reader::top(&cx, &root, "log"));
@@ -70,6 +72,7 @@ pub fn load_text(
     let tenants: Vec<Option<Tenant>> =
         tables(&root, "tenants").map(|(entries, at)| tenant(&cx, entries, at, rates)).collect();
     check::cross(&cx, &root);
+    check::actions(&cx, &root, &tenants);
     if let Some(agents) = &agents {
         agents::cross(&cx, &root, agents);
     }
@@ -86,6 +89,7 @@ pub fn load_text(
             store: store?,
             jobs: jobs?,
             send: send?,
+            smtp: smtp?,
             breakers: breakers?,
             alerts: alerts?,
             log: log?,
@@ -291,6 +295,12 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
     let timezone = r.text_that("timezone", check::timezone, "\"Asia/Dubai\"");
     let pause = r.duration("pause");
     let groups = r.choice("groups", &[("ignore", Groups::Ignore), ("answer", Groups::Answer)]);
+    let gather = r.count("gather_ms");
+    let hours = acts::hours(cx, entries, timezone.as_deref());
+    let (intents, actions) = (acts::intents(cx, entries), acts::actions(cx, entries));
+    if let (Some(intents), Some(actions)) = (&intents, &actions) {
+        acts::known(cx, entries, intents, actions);
+    }
     let staff = agents::staff(cx, &r, entries);
     let channels: Vec<Option<Channel>> =
         tables(entries, "channels").map(|(entries, at)| channel(cx, entries, at, rates)).collect();
@@ -305,6 +315,10 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
         timezone: timezone?,
         pause: pause?,
         groups: groups?,
+        gather: Duration::from_millis(gather?.into()),
+        hours: hours?,
+        intents: intents?,
+        actions: actions?,
         staff: staff?,
         channels: channels.into_iter().collect::<Option<_>>()?,
     })

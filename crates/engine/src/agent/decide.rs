@@ -14,7 +14,7 @@ use super::check::{Bounds, Checked};
 use super::choice::{Choice, Goal, choose};
 use super::run::{Ask, Outcome, Run, Silence};
 use super::tools::Done;
-use super::{Agent, Given, Line, Reading, Record, Traces, reading};
+use super::{Agent, Given, Line, Reading, Record, Tool, Traces, reading};
 
 /// The rules that every agent has beside its own prompt.
 const RULES: &str = "
@@ -113,7 +113,7 @@ impl Brain {
         work.steps.push(("agent", format!("{}: {status} after {calls} calls", agent.name)));
         work.steps.extend(done.refused.iter().map(|why| ("tool", why.clone())));
         match reply {
-            Ok(checked) => work.say_for_agent(read, seen, checked, done),
+            Ok(checked) => work.say_for_agent(agent, read, seen, checked, done),
             Err(Silence::Filtered) => {
                 work.memory.language = seen.language.or(work.memory.language);
                 work.learn(seen, read);
@@ -182,7 +182,14 @@ fn reached(choice: &Choice<'_>, decision: &Decision) -> Vec<String> {
 
 impl Work<'_> {
     /// The agent's reply, with what the message and its calls taught.
-    fn say_for_agent(mut self, read: &Read<'_>, seen: &Understanding, checked: Checked, done: Done) -> Decision {
+    fn say_for_agent(
+        mut self,
+        agent: &Agent,
+        read: &Read<'_>,
+        seen: &Understanding,
+        checked: Checked,
+        done: Done,
+    ) -> Decision {
         self.memory.language = seen.language.or(self.memory.language);
         self.learn(seen, read);
         for (field, (value, iso)) in done.fields {
@@ -203,17 +210,16 @@ impl Work<'_> {
         if checked.cut {
             self.steps.push(("guard", "cut at the end of a sentence".to_owned()));
         }
-        self.propose(done.actions);
+        // The agent speaks in the handler's place; what follows from the intent is done all the same.
+        self.handle(seen, read);
+        if agent.tools.contains(&Tool::Propose) {
+            for proposal in done.actions {
+                self.propose(&proposal.action, &proposal.title, proposal.note);
+            }
+        }
         if let Some(reason) = done.handover {
             self.call_person(&reason);
         }
         self.finish(Some(("reply".to_owned(), checked.text)), seen)
-    }
-
-    /// What the agent wants done, by the names that its tenant allows.
-    fn propose(&mut self, actions: Vec<super::Proposal>) {
-        for proposal in actions {
-            self.steps.push(("action", proposal.action));
-        }
     }
 }

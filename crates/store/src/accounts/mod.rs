@@ -15,15 +15,51 @@ use std::sync::Arc;
 
 use types::TenantId;
 
-use crate::desk::Access;
+use crate::desk::{Access, After, Rows};
 use crate::error::Result;
-use crate::sql::Tx;
+use crate::sql::{Row, Sql, Tx};
 
 sql! {
     GRANTS = "grants.of": "SELECT tenant_id FROM grants WHERE holder_id = $1 ORDER BY tenant_id LIMIT 1000";
     GRANT = "grants.add": "INSERT INTO grants (holder_id, tenant_id) VALUES ($1, $2) ON CONFLICT (holder_id, tenant_id) DO NOTHING";
     UNGRANT = "grants.clear": "DELETE FROM grants WHERE holder_id = $1";
     IS_TENANT = "grants.is_tenant": "SELECT 1 FROM tenants WHERE id = $1";
+}
+
+/// Which users or tokens to list, the newest first: those of whom the caller may know.
+#[derive(Clone, Debug)]
+pub struct Which {
+    /// Where to go on.
+    pub after: After,
+    /// At most so many.
+    pub limit: u32,
+    /// What the caller may see.
+    pub access: Access,
+    /// The caller's id, under which their tenants are.
+    pub caller: i64,
+}
+
+/// Who has tenants: a user or a token.
+trait Holder {
+    fn id(&self) -> i64;
+    fn give(&mut self, tenants: Vec<TenantId>);
+}
+
+/// Lists holders with their tenants, by the statement for who may see all or the one for who may not.
+fn list<T: Holder>(
+    tx: &mut dyn Tx,
+    which: &Which,
+    (all, own): (&'static Sql, &'static Sql),
+    row: fn(&dyn Row) -> Result<T>,
+) -> Result<Rows<T>> {
+    let mut found = match which.access {
+        Access::All => tx.all(all, params![which.after.id, which.limit], row)?,
+        Access::Only(_) => tx.all(own, params![which.after.id, which.limit, which.caller], row)?,
+    };
+    for one in &mut found {
+        one.give(grants(tx, one.id())?);
+    }
+    Ok(found.into_iter().map(|one| (After { key: one.id(), id: one.id() }, one)).collect())
 }
 
 /// Whether the caller may know of a holder of these: each tenant of theirs is one of the caller's. The lists say the same in SQL.

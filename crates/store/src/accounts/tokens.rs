@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use types::{TenantId, Timestamp, TokenId};
 
-use super::{access, grants, may_give_all, may_know, set_grants};
+use super::{Holder, Which, access, grants, may_give_all, may_know, set_grants};
 use crate::desk::audit::{self, Act};
-use crate::desk::{Access, After, By, Rows, Scope, Token};
+use crate::desk::{Access, By, Rows, Scope, Token};
 use crate::error::{Result, StoreError};
 use crate::sql::{Op, Row, Tx};
 
@@ -170,30 +170,24 @@ impl Op for Used {
 
 /// Lists tokens, the newest first, of which the caller may know.
 #[derive(Clone, Debug)]
-pub struct List {
-    /// Where to go on.
-    pub after: After,
-    /// At most so many.
-    pub limit: u32,
-    /// What the caller may see.
-    pub access: Access,
-    /// The caller's id, under which their tenants are.
-    pub caller: i64,
-}
+pub struct List(pub Which);
 
 impl Op for List {
     const NAME: &'static str = "tokens.list";
     type Out = Rows<Token>;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
-        let mut tokens = match self.access {
-            Access::All => tx.all(&LIST, params![self.after.id, self.limit], row)?,
-            Access::Only(_) => tx.all(&LIST_OWN, params![self.after.id, self.limit, self.caller], row)?,
-        };
-        for token in &mut tokens {
-            token.tenants = grants(tx, token.id.0)?;
-        }
-        Ok(tokens.into_iter().map(|t| (After { key: t.id.0, id: t.id.0 }, t)).collect())
+        super::list(tx, &self.0, (&LIST, &LIST_OWN), row)
+    }
+}
+
+impl Holder for Token {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn give(&mut self, tenants: Vec<TenantId>) {
+        self.tenants = tenants;
     }
 }
 

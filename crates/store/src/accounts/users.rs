@@ -2,9 +2,9 @@
 
 use types::{TenantId, Timestamp, UserId};
 
-use super::{access, grants, may_give_all, may_know, set_grants};
+use super::{Holder, Which, access, grants, may_give_all, may_know, set_grants};
 use crate::desk::audit::{self, Act};
-use crate::desk::{Access, After, By, Role, Rows, User};
+use crate::desk::{Access, By, Role, Rows, User};
 use crate::error::{Result, StoreError};
 use crate::sql::{Op, Row, Tx};
 
@@ -151,30 +151,24 @@ impl Op for Add {
 
 /// Lists people, the newest first, of whom the caller may know.
 #[derive(Clone, Debug)]
-pub struct List {
-    /// Where to go on.
-    pub after: After,
-    /// At most so many.
-    pub limit: u32,
-    /// What the caller may see.
-    pub access: Access,
-    /// The caller's id, under which their tenants are.
-    pub caller: i64,
-}
+pub struct List(pub Which);
 
 impl Op for List {
     const NAME: &'static str = "users.list";
     type Out = Rows<User>;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
-        let mut users = match self.access {
-            Access::All => tx.all(&LIST, params![self.after.id, self.limit], row)?,
-            Access::Only(_) => tx.all(&LIST_OWN, params![self.after.id, self.limit, self.caller], row)?,
-        };
-        for user in &mut users {
-            user.tenants = grants(tx, user.id.0)?;
-        }
-        Ok(users.into_iter().map(|u| (After { key: u.id.0, id: u.id.0 }, u)).collect())
+        super::list(tx, &self.0, (&LIST, &LIST_OWN), row)
+    }
+}
+
+impl Holder for User {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+
+    fn give(&mut self, tenants: Vec<TenantId>) {
+        self.tenants = tenants;
     }
 }
 

@@ -7,7 +7,7 @@ use store::StoreError;
 use store::accounts::failures::{Counted, Note, Wait};
 use store::accounts::keys::{Known, Settle, Take};
 use store::accounts::links::{self, Open, Purpose};
-use store::accounts::{sessions, tokens, users};
+use store::accounts::{Which, sessions, tokens, users};
 use store::desk::{Access, After, By, Role, Scope, User};
 use types::TenantId;
 
@@ -105,10 +105,10 @@ async fn nobody_gives_more_than_they_have(db: &Db) {
     let own = db.store.write(own).await.unwrap();
     let boss = user(db, "boss@example.com", Role::Admin).await;
     // Newer people who see more do not make the page short.
-    let list = users::List { after: After::NEWEST, limit: 1, access: some.clone(), caller: own.id.0 };
+    let list = users::List(Which { after: After::NEWEST, limit: 1, access: some.clone(), caller: own.id.0 });
     let seen: Vec<_> = db.store.read(list).await.unwrap().into_iter().map(|(_, u)| u.id).collect();
     assert_eq!(seen, [own.id], "who sees more is not shown");
-    let list = users::List { after: After::NEWEST, limit: 10, access: Access::All, caller: boss.id.0 };
+    let list = users::List(Which { after: After::NEWEST, limit: 10, access: Access::All, caller: boss.id.0 });
     assert_eq!(db.store.read(list).await.unwrap().len(), 2);
     assert!(db.store.read(users::Get { id: boss.id, access: some.clone() }).await.is_err());
     let steal = users::SetPassword { id: boss.id, password: "x".into(), access: some, by: By::command() };
@@ -157,7 +157,7 @@ async fn a_token_ends_when_it_is_revoked(db: &Db) {
     db.store.write(make("e", Access::All, None)).await.unwrap();
     db.pass(3601);
     assert!(db.store.read(tokens::Find("e".into())).await.unwrap().is_none(), "it has ended");
-    let list = |access| tokens::List { after: After::NEWEST, limit: 10, access, caller: token.id.0 };
+    let list = |access| tokens::List(Which { after: After::NEWEST, limit: 10, access, caller: token.id.0 });
     assert_eq!(db.store.read(list(Access::All)).await.unwrap().len(), 2);
     assert_eq!(db.store.read(list(some)).await.unwrap().len(), 1);
 }

@@ -10,6 +10,7 @@ mod contacts;
 mod conversations;
 mod dead_letters;
 mod desk;
+mod gather;
 mod inbox;
 mod jobs;
 mod leases;
@@ -19,6 +20,7 @@ mod outbox;
 mod outcomes;
 mod receipts;
 mod reconcile;
+mod sagas;
 mod sweep;
 mod views;
 
@@ -35,6 +37,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
     ("desk", desk::CASES),
+    ("gather", gather::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
@@ -44,6 +47,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("outcomes", outcomes::CASES),
     ("receipts", receipts::CASES),
     ("reconcile", reconcile::CASES),
+    ("sagas", sagas::CASES),
     ("sweep", sweep::CASES),
     ("views", views::CASES),
 ];
