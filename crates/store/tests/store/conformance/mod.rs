@@ -1,6 +1,7 @@
 //! What every database must do. Each case runs on a fresh database of every kind, which is checked for wholeness when the case ends.
 
 mod accounts;
+mod agents;
 mod alerts;
 mod attack;
 mod breakers;
@@ -32,6 +33,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("attack", attack::CASES),
     ("alerts", alerts::CASES),
     ("breakers", breakers::CASES),
+    ("agents", agents::CASES),
     ("carry", carry::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),
