@@ -17,6 +17,9 @@ pub const STEPS: &[&str] = &[
     "worker.recorded",
 ];
 
+/// The steps of a saga (S3.6), which only messages with actions reach.
+pub const SAGA_STEPS: &[&str] = &["worker.step_begun", "worker.step_done", "worker.step_recorded"];
+
 /// The request cannot be fulfilled.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{VARIABLE}={given}: {why}")]
@@ -28,8 +31,9 @@ pub struct BadKill {
 fn parse(given: &str) -> Result<(&'static str, u64), BadKill> {
     let bad = |why: String| BadKill { given: given.to_owned(), why };
     let (name, nth) = given.split_once(':').unwrap_or((given, "1"));
-    let name = STEPS.iter().copied().find(|s| *s == name);
-    let name = name.ok_or_else(|| bad(format!("no such step; there are {}", STEPS.join(", "))))?;
+    let name = STEPS.iter().chain(SAGA_STEPS).copied().find(|s| *s == name);
+    let name =
+        name.ok_or_else(|| bad(format!("no such step; there are {}, {}", STEPS.join(", "), SAGA_STEPS.join(", "))))?;
     let nth = nth.parse().map_err(|e| bad(format!("after the colon belongs a whole number: {e}")))?;
     Ok((name, nth))
 }

@@ -1,18 +1,20 @@
 //! Where everything meets: a configuration becomes rows, routes, an engine, senders, a worker and a server.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use acts::{Acts, Office};
 use anyhow::{Context, bail};
 use axum::Router;
 use egress::alerts::{Sink, Teller};
 use egress::{Account, Egress, Outlet};
-use engine::{Engine, Language, TenantBrain};
+use engine::{Engine, Language, TenantBrain, TenantIntent};
 use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
-use net::{BreakerOptions, Breakers, Client, ClientOptions};
+use net::{BreakerOptions, Breakers, Client, ClientOptions, Mailer};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::settings::Declare;
 use store::{Door, Pauses, Policy, PostgresOptions, SqliteOptions, Store};
@@ -22,9 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::SharedClock;
 use types::clock::random_token;
-use worker::Worker;
+use worker::{Parts, Worker};
 
-use crate::config::{Channel, Config, Flow, Groups, OnUnknown, StoreUrl, Tenant, Unrouted};
+use crate::config::{Channel, Config, Flow, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
 use crate::serve::{self, Bounds};
 
 /// A running engine.
@@ -110,7 +112,14 @@ pub fn policy(config: &Config, synced: &[Synced]) -> Policy {
             OnUnknown::Hold => store::OnUnknown::Hold,
         },
         pauses: pauses(config, synced),
+        gather: gather(config, synced),
     }
+}
+
+/// Tenants whose short messages are gathered, and for how long.
+fn gather(config: &Config, synced: &[Synced]) -> HashMap<types::TenantId, Duration> {
+    let rows = config.tenants.iter().zip(synced);
+    rows.filter(|(t, _)| !t.gather.is_zero()).map(|(t, rows)| (rows.tenant, t.gather)).collect()
 }
 
 /// How long a person's reply pauses each tenant's assistant.
@@ -288,10 +297,51 @@ fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
             flow,
             services: tenant.services.clone(),
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
+            intents: tenant.intents.iter().map(intent).collect(),
+            hours: tenant.hours.clone(),
             staff: engine::agent::Staff::default(),
         });
     }
     Ok(Engine::new(all)?)
+}
+
+fn intent(given: &Intent) -> TenantIntent {
+    let percent = u16::try_from(given.floor).unwrap_or(100);
+    TenantIntent {
+        name: given.name.clone(),
+        phrases: given.phrases.clone(),
+        reply: given.reply.clone(),
+        reply_ar: given.reply_ar.clone(),
+        actions: given.actions.clone(),
+        title: given.title.clone(),
+        priority: i32::try_from(given.priority).unwrap_or(i32::MAX),
+        floor: f32::from(percent) / 100.0,
+    }
+}
+
+/// What does the actions of all tenants.
+fn acts(config: &Config, synced: &[Synced], clock: &SharedClock, breakers: &Breakers) -> anyhow::Result<Acts> {
+    let shared = config.tenants.len() > 1;
+    let office = |tenant: &Tenant| Office {
+        slug: tenant.slug.clone(),
+        business: tenant.business.clone(),
+        actions: tenant.actions.iter().map(|a| (a.name.clone(), a.settings.clone())).collect(),
+        shared,
+    };
+    let offices = config.tenants.iter().zip(synced).map(|(tenant, rows)| (rows.tenant, office(tenant))).collect();
+    // Tenants choose these addresses: private ones only where the operator allows it (S7.3).
+    let client = Client::new(ClientOptions { allow_private: config.send.allow_private, ..ClientOptions::default() })?;
+    let mailer = config.smtp.clone().map(Mailer::new).transpose()?;
+    Ok(Acts::new(offices, client, mailer, breakers.clone(), clock.clone()))
+}
+
+/// Who decides, who sends, and who does the rest.
+fn parts(config: &Config, synced: &[Synced], clock: &SharedClock, breakers: &Breakers) -> anyhow::Result<Parts> {
+    Ok(Parts {
+        engine: brains(config, synced)?,
+        egress: senders(config, synced, breakers.clone())?,
+        acts: acts(config, synced, clock, breakers)?,
+    })
 }
 
 fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
@@ -316,10 +366,9 @@ pub async fn work_due(config: &Config, clock: SharedClock, max: u32) -> anyhow::
     let store = open_store(config, clock, false).await?;
     let synced = sync(config, &store).await?;
     let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
-    let breakers = breakers(config, store.clock());
-    let (engine, egress) = (brains(config, &synced)?, senders(config, &synced, breakers)?);
+    let parts = parts(config, &synced, store.clock(), &breakers(config, store.clock()))?;
     let options = worker_options(config, &Arc::new(policy(config, &synced)));
-    let worker = Worker::new(store.clone(), engine, egress, options, owner);
+    let worker = Worker::new(store.clone(), parts, options, owner);
     let ran = worker.run_outbound(max).await;
     worker.drain(config.jobs.drain).await;
     store.close().await;
@@ -355,8 +404,8 @@ impl App {
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
         let breakers = breakers(config, store.clock());
         let worker_breakers = breakers.clone();
-        let (engine, egress) = (brains(config, &synced)?, senders(config, &synced, breakers)?);
-        let worker = Worker::new(store.clone(), engine, egress, worker_options(config, &policy), Arc::clone(&owner));
+        let parts = parts(config, &synced, store.clock(), &breakers)?;
+        let worker = Worker::new(store.clone(), parts, worker_options(config, &policy), Arc::clone(&owner));
         let mut handoff = None;
         if !start.no_worker {
             let (queue, incoming) = mpsc::channel(config.jobs.workers.max(1));

@@ -1,13 +1,17 @@
 //! From what a message means to what is answered (S3.1): one pass, no state but the conversation's memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use types::Action;
 use types::inbound::{Content, MediaKind};
 
 use crate::EngineError;
+use crate::act::Said;
 use crate::agent::{Line, Traces};
 use crate::flow::{Flow, Question, Wording, fill};
 use crate::guard::Screen;
+use crate::handler::{Handler, Handlers};
 use crate::turn::{Decision, Handover, Memory, Reply, Stage, TenantBrain, Turn};
 use nlu::Language;
 use nlu::{Background, Intent, Reader, Slot, Suppression, Understanding};
@@ -20,7 +24,8 @@ const MOST_ASKED: u8 = 3;
 pub(crate) struct Brain {
     pub(crate) tenant: TenantBrain,
     pub(crate) background: Background,
-    screen: Screen,
+    pub(crate) screen: Screen,
+    pub(crate) handlers: Handlers,
 }
 
 /// What can be read of a message that is not plain text.
@@ -29,7 +34,7 @@ pub(crate) struct Read<'a> {
     /// Said before the next question.
     notice: Option<fn(&Flow) -> &Wording>,
     /// What a cart asks for.
-    order: Option<String>,
+    pub(crate) order: Option<String>,
     /// Nothing was said that could have been an answer: asking again is no second failure.
     silent: bool,
 }
@@ -37,19 +42,24 @@ pub(crate) struct Read<'a> {
 /// One decision in the making.
 pub(crate) struct Work<'a> {
     pub(crate) brain: &'a Brain,
+    pub(crate) turn: &'a Turn,
     flow: &'a Flow,
     pub(crate) memory: Memory,
     pub(crate) fields: BTreeMap<String, String>,
     pub(crate) steps: Vec<(&'static str, String)>,
-    handover: Option<Handover>,
-    suppress: Option<Suppression>,
+    pub(crate) handover: Option<Handover>,
+    pub(crate) suppress: Option<Suppression>,
+    pub(crate) handler: Option<String>,
+    pub(crate) actions: Vec<Action>,
 }
 
 impl Brain {
-    pub(crate) fn new(tenant: TenantBrain) -> Result<Self, EngineError> {
+    pub(crate) fn new(tenant: TenantBrain, handlers: &[Arc<dyn Handler>]) -> Result<Self, EngineError> {
         let background = Background::new(&tenant.services, &tenant.region)?;
         let screen = Screen::new(&tenant.services);
-        Ok(Self { tenant, background, screen })
+        let own = tenant.intents.iter().map(|i| Arc::new(i.clone()) as Arc<dyn Handler>);
+        let handlers = Handlers::new(handlers.iter().map(Arc::clone).chain(own))?;
+        Ok(Self { tenant, background, screen, handlers })
     }
 
     pub(crate) async fn decide(&self, reader: &Reader, turn: &Turn, line: Option<&Line>) -> Decision {
@@ -72,12 +82,15 @@ impl Brain {
         let memory = turn.memory.clone();
         let mut work = Work {
             brain: self,
+            turn,
             flow,
             memory,
             fields: BTreeMap::new(),
             steps: Vec::with_capacity(6),
             handover: None,
             suppress: None,
+            handler: None,
+            actions: Vec::new(),
         };
         let open = work.memory.open.as_deref().and_then(|key| flow.question(key));
         let asked = if work.memory.stage == Stage::Asking { open.map(|q| q.fills) } else { None };
@@ -114,7 +127,7 @@ impl<'w> Work<'w> {
         self.fill(wording.get(self.language()))
     }
 
-    fn fill(&self, template: &str) -> String {
+    pub(crate) fn fill(&self, template: &str) -> String {
         let tenant = &self.brain.tenant;
         fill(template, |place| match place {
             "assistant" => Some(tenant.assistant.as_str()),
@@ -137,10 +150,13 @@ impl<'w> Work<'w> {
             let text = self.say(&self.flow().texts.person);
             return Some(("reply".to_owned(), self.greeted(text)));
         }
-        match self.memory.stage {
-            Stage::Asking => self.next(seen, read, learnt),
-            Stage::Done | Stage::Person | Stage::Later => self.after(seen, read, learnt),
-        }
+        let said = self.handle(seen, read);
+        let (key, text) = match self.memory.stage {
+            Stage::Asking => self.next(seen, read, said, learnt),
+            Stage::Done | Stage::Person | Stage::Later => self.after(seen, read, said, learnt),
+        }?;
+        let text = self.with_hours(text);
+        Some((key, text))
     }
 
     /// STOP and START. `Some` ends the turn.
@@ -236,7 +252,7 @@ impl<'w> Work<'w> {
     }
 
     /// Says something at most once per conversation.
-    fn once(&mut self, what: &str) -> bool {
+    pub(crate) fn once(&mut self, what: &str) -> bool {
         let fresh = !self.memory.said.iter().any(|s| s == what);
         if fresh {
             self.memory.said.push(what.to_owned());
@@ -254,13 +270,15 @@ impl<'w> Work<'w> {
     }
 
     /// Asks the next question, asks the open one again, or is done.
-    fn next(&mut self, seen: &Understanding, read: &Read<'_>, learnt: bool) -> Option<(String, String)> {
+    fn next(&mut self, seen: &Understanding, read: &Read<'_>, said: Said, learnt: bool) -> Option<(String, String)> {
         let next = self.flow().questions.iter().find(|q| !self.memory.known.contains_key(q.field())).cloned();
-        let Some(question) = next else { return self.done(read) };
+        let Some(question) = next else { return self.done(read, said) };
         let again = self.memory.open.as_deref() == Some(question.key.as_str());
-        let learnt = learnt || read.silent;
+        // Who was answered otherwise has not failed to answer.
+        let learnt = learnt || read.silent || said.own;
         if again && !learnt && self.memory.asked >= MOST_ASKED {
             self.call_person("not_understood");
+            self.lost(seen, read);
             let text = self.say(&self.flow().texts.not_understood);
             return Some(("reply".to_owned(), self.greeted(text)));
         }
@@ -272,24 +290,15 @@ impl<'w> Work<'w> {
         let mut parts = Vec::with_capacity(2);
         if let Some(notice) = read.notice {
             parts.push(self.say(notice(self.flow())));
-        } else if let Some(words) = self.acknowledgement(seen) {
-            parts.push(words);
         }
+        parts.extend(said.sentence);
         parts.push(self.fill(question.wording(self.language(), usize::from(nth))));
         let text = self.greeted(parts.join(" "));
         Some((question.key, text))
     }
 
-    fn acknowledgement(&mut self, seen: &Understanding) -> Option<String> {
-        if seen.injection || seen.intent == Intent::Unknown {
-            return None;
-        }
-        let wording = self.flow().acknowledgement(seen.intent)?;
-        self.once(seen.intent.as_str()).then(|| self.say(wording))
-    }
-
     /// Everything is known: a person takes over, and the rest is asked in one go.
-    fn done(&mut self, read: &Read<'_>) -> Option<(String, String)> {
+    fn done(&mut self, read: &Read<'_>, said: Said) -> Option<(String, String)> {
         let reason =
             if self.flow().handover.is_empty() { "quotation".to_owned() } else { self.flow().handover.clone() };
         self.steps.push(("decide", format!("done: {reason}")));
@@ -301,6 +310,7 @@ impl<'w> Work<'w> {
         if let Some(notice) = read.notice {
             parts.push(self.say(notice(self.flow())));
         }
+        parts.extend(said.sentence);
         parts.push(self.say(&self.flow().done));
         parts.extend(self.wish());
         let text = self.greeted(parts.join(" "));
@@ -315,16 +325,23 @@ impl<'w> Work<'w> {
     }
 
     /// After the hand-over: what is new is noted; anything else is answered once, then a person's silence is not talked over.
-    fn after(&mut self, seen: &Understanding, read: &Read<'_>, learnt: bool) -> Option<(String, String)> {
+    fn after(&mut self, seen: &Understanding, read: &Read<'_>, said: Said, learnt: bool) -> Option<(String, String)> {
         if learnt {
             self.steps.push(("decide", "noted".to_owned()));
             let mut text = self.say(&self.flow().texts.noted);
+            if let Some(sentence) = said.sentence {
+                text = format!("{text} {sentence}");
+            }
             if self.memory.stage == Stage::Done
                 && let Some(wish) = self.wish()
             {
                 text = format!("{text} {wish}");
             }
             return Some(("reply".to_owned(), text));
+        }
+        if let Some(sentence) = said.sentence {
+            self.steps.push(("decide", "handed over: the handler's word".to_owned()));
+            return Some(("reply".to_owned(), sentence));
         }
         let polite = seen.small_talk && read.notice.is_none();
         if polite && self.memory.said.iter().any(|s| s == "waiting") || !self.once("waiting") {
@@ -358,8 +375,16 @@ impl<'w> Work<'w> {
         if sanitized > 0 {
             self.steps.push(("guard", format!("{sanitized} lists of services removed")));
         }
+        let apology = if self.actions.is_empty() {
+            String::new()
+        } else {
+            self.brain.screen.clean(&self.say(&self.flow().texts.undone)).text
+        };
         Decision {
             reply,
+            handler: self.handler,
+            actions: self.actions,
+            apology,
             memory: self.memory,
             fields: self.fields,
             intent: seen.intent,
@@ -448,6 +473,9 @@ pub(crate) fn without_tenant(turn: &Turn) -> Decision {
     }
     Decision {
         reply: speak.then(|| Reply { key: "reply".to_owned(), text }),
+        handler: None,
+        actions: Vec::new(),
+        apology: String::new(),
         memory,
         fields: BTreeMap::new(),
         intent: Intent::Unknown,

@@ -3,25 +3,34 @@
 //! - [`turn`]: [`Turn`] in, [`Decision`] out, and the [`Memory`] between
 //! - [`understand`]: what a message means (intent, entities, STOP): the crate `nlu`
 //! - [`flow`]: a conversation's course as data (S3.1)
+//! - [`handler`]: what follows from an intent: a sentence, actions (S3.4)
+//! - [`hours`]: when people are there (S3.10)
 //! - [`agent`]: agents, which answer in the flow's place (S3.7); [`model`]: the language models that they ask
-//! - `decide`: from both to a reply
+//! - `act`: has the handler act, within a decision
+//! - `decide`: from all of them to a reply
 //! - [`experiment`]: who gets which variant, and what the results say (S3.8)
 //! - [`guard()`]: no reply lists the services (S3.2)
 
+mod act;
 pub mod agent;
 mod decide;
 pub mod experiment;
 pub mod flow;
 mod guard;
+pub mod handler;
+pub mod hours;
 pub mod model;
 pub mod turn;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use types::TenantId;
 
 pub use flow::{Flow, FlowError};
 pub use guard::{Guarded, guard};
+pub use handler::{Case, Handled, Handler, Handlers, TenantIntent};
+pub use hours::{Hours, HoursError};
 pub use nlu as understand;
 pub use nlu::{Intent, Language, Slot, Suppression, Understanding};
 pub use turn::{Decision, Handover, Memory, Reply, TenantBrain, Turn};
@@ -51,11 +60,19 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when a tenant's region is no country or an id stands twice.
     pub fn new(tenants: Vec<TenantBrain>) -> Result<Self, EngineError> {
+        Self::with_handlers(tenants, &[])
+    }
+
+    /// As [`Self::new`], with handlers written in Rust: every tenant has them, beside or in place of the six. A tenant's own file has the last word.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_handlers(tenants: Vec<TenantBrain>, handlers: &[Arc<dyn Handler>]) -> Result<Self, EngineError> {
         let reader = nlu::Reader::new()?;
         let mut brains = HashMap::with_capacity(tenants.len());
         for tenant in tenants {
             let id = tenant.id;
-            if brains.insert(id, decide::Brain::new(tenant)?).is_some() {
+            if brains.insert(id, decide::Brain::new(tenant, handlers)?).is_some() {
                 return Err(EngineError::TenantTwice(id));
             }
         }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use types::inbound::Content;
-use types::{TenantId, Timestamp};
+use types::{Action, TenantId, Timestamp};
 
 use crate::agent::{Aids, Staff, Traces};
 use crate::flow::Flow;
+use crate::handler::TenantIntent;
+use crate::hours::Hours;
 use nlu::Intent;
 use nlu::{Language, Suppression};
 
@@ -28,6 +30,10 @@ pub struct TenantBrain {
     pub services: Vec<String>,
     /// The ISO country of phone numbers without a country code: `AE`.
     pub region: String,
+    /// The tenant's own intents, and its word on the six (S3.4).
+    pub intents: Vec<TenantIntent>,
+    /// When people are there; `None`: always (S3.10).
+    pub hours: Option<Hours>,
     /// Agents, experiments, and who understands (S3.3, S3.7, S3.8).
     pub staff: Staff,
 }
@@ -91,6 +97,15 @@ pub struct Memory {
     /// What is said at most once and was said.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) said: Vec<String>,
+    /// What was acted on, and when (seconds since 1970): the same matter is not acted on twice in a day (S3.5).
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) acted: BTreeMap<String, i64>,
+    /// A handler that waits to hear what the person wants before it acts.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) waiting: Option<String>,
+    /// The end of the closed period of which the person was told, seconds since 1970 (S3.10).
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) told_closed: Option<i64>,
     /// The person opted out: nothing is answered until START. Whoever opts a person in by other means clears it.
     #[serde(skip_serializing_if = "is_default")]
     pub opted_out: bool,
@@ -143,6 +158,12 @@ pub struct Decision {
     pub intent: Intent,
     /// How sure that is, 0 to 1.
     pub confidence: f32,
+    /// The handler that took it: the intent's name, or that of an intent of the tenant's own (S3.4).
+    pub handler: Option<String>,
+    /// What is to be done (S3.5), in this order: one saga.
+    pub actions: Vec<Action>,
+    /// What the person is told if the actions fail for good and are undone; empty without actions.
+    pub apology: String,
     /// Set once, when a person is to take over.
     pub handover: Option<Handover>,
     /// Set when the person opts out or in.

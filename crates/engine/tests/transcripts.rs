@@ -18,6 +18,8 @@ fn brain(flow: Flow, language: Language) -> TenantBrain {
         flow,
         services: ["Golden visa | الإقامة الذهبية", "Trade license | رخصة تجارية", "Ejari"].map(str::to_owned).to_vec(),
         region: "AE".to_owned(),
+        intents: Vec::new(),
+        hours: None,
         staff: engine::agent::Staff::default(),
     }
 }
@@ -56,6 +58,9 @@ fn play(flow: Flow, language: Language, messages: &[Content]) -> String {
         }
         for (field, value) in &decision.fields {
             writeln!(out, "      {field} = {value}").unwrap();
+        }
+        for action in &decision.actions {
+            writeln!(out, "      + {}: {}", action.name, action.title).unwrap();
         }
         if let Some(handover) = &decision.handover {
             writeln!(out, "      → a person: {}", handover.reason).unwrap();

@@ -143,6 +143,9 @@ fn request(plan: &Plan, uri: Uri, host: &str) -> Result<Request<Full<Bytes>>, No
     *request.method_mut() = match plan.method {
         Method::Get => http::Method::GET,
         Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Patch => http::Method::PATCH,
+        Method::Delete => http::Method::DELETE,
     };
     *request.uri_mut() = uri;
     let headers = request.headers_mut();

@@ -10,6 +10,7 @@
 //! - [`statuses`], [`feed`]: webhooks on their way back, of Meta and of Green API
 //! - [`lead`]: webhook bodies as the providers write and sign them
 //! - [`client`]: posts webhooks with the providers' patience
+//! - [`vendors`]: Slack and a CRM, which actions call
 //! - [`control`]: `/_sim/…`, the same handle over HTTP
 //! - [`ids`], [`json`], `agenda`: message ids, a small JSON writer, things to do at a time
 //!
@@ -31,6 +32,7 @@ mod meta_rules;
 pub mod options;
 pub mod server;
 pub mod statuses;
+pub mod vendors;
 
 pub use faults::{Fault, Rule, When};
 pub use journal::{Accepted, Event, Happened, Provider};

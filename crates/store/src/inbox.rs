@@ -2,6 +2,7 @@
 //! accepting node has room, so that it is worked without a second write or a poll.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use types::inbound::{Content, Event, Identity, Inbound, Item};
 use types::states::{ConversationState, JobState};
@@ -28,6 +29,14 @@ sql! {
         "INSERT INTO jobs (id, tenant_id, kind, conversation_id, message_id, state, run_at, attempts, max_attempts, redrives,
                            request_id, created_at, started_at)
          VALUES ($1, $2, 'turn', $3, $1, $4, $5, $6, $7, 0, $8, $5, $9)";
+    ADD_GATHERED = "jobs.add_gathered":
+        "INSERT INTO jobs (id, tenant_id, kind, conversation_id, message_id, state, run_at, attempts, max_attempts, redrives,
+                           request_id, created_at)
+         VALUES ($1, $2, 'gather', $3, $1, 'queued', $4, 0, $5, 0, $6, $7)";
+    GATHERING = "jobs.gathering":
+        "SELECT id, created_at FROM jobs WHERE conversation_id = $1 AND state = 'queued' AND kind = 'gather' AND attempts = 0
+         ORDER BY id LIMIT 1";
+    GATHER_UNTIL = "jobs.gather_until": "UPDATE jobs SET run_at = $2 WHERE id = $1";
     LEASED = "conversations.message_leased":
         "UPDATE conversation SET last_inbound_at = $2, last_message_at = $2, next_due = $2, lease_owner = $3, lease_until = $4, leased_at = $2,
                 fence = fence + 1 WHERE id = $1";
@@ -250,6 +259,12 @@ impl Accept {
             tx.execute(&QUIET, params![conversation, now])?;
             return Ok(());
         }
+        if let Some(gather) = self.policy.gather(door.tenant)
+            && matches!(message.content, Content::Text { .. })
+        {
+            out.waiting = true;
+            return self.gather(tx, &thread, id, gather);
+        }
         match self.lease(tx, &thread, out.leased.len(), now)? {
             Some(lease) => {
                 self.add_turn(tx, &thread, id, JobState::Running, now)?;
@@ -289,6 +304,27 @@ impl Accept {
         Ok(())
     }
 
+    /// The message waits for others (S3.10): the first of a burst moves on with each that follows, but not for ever.
+    fn gather(&self, tx: &mut dyn Tx, thread: &Thread, id: MessageId, gather: Duration) -> Result<()> {
+        let now = tx.now();
+        let (conversation, until) = (thread.snapshot.conversation, now.plus(gather));
+        let first =
+            tx.first(&GATHERING, params![conversation], |r| Ok((r.get::<JobId>(0)?, r.get::<Timestamp>(1)?)))?;
+        let max = self.policy.max_attempts();
+        let p = params![id, thread.snapshot.tenant, conversation, until, max, &self.request_id.0, now];
+        tx.execute(&ADD_GATHERED, p)?;
+        let due = match first {
+            Some((job, since)) => {
+                let due = until.min(since.plus(gather * LONGEST_BURST));
+                tx.execute(&GATHER_UNTIL, params![job, due])?;
+                due
+            }
+            None => until,
+        };
+        tx.execute(&QUIET, params![conversation, now])?;
+        leases::make_due(tx, conversation, due)
+    }
+
     fn turn(&self, id: MessageId, message: &Inbound, now: Timestamp) -> Turn {
         Turn {
             job: JobId(id.0),
@@ -299,6 +335,7 @@ impl Accept {
             attempt: 1,
             redriven: false,
             received_at: now,
+            gathered: Vec::new(),
         }
     }
 
@@ -375,6 +412,9 @@ impl Accept {
         Ok(())
     }
 }
+
+/// A burst is answered after so many times its gathering at the latest, however much follows.
+const LONGEST_BURST: u32 = 5;
 
 /// Whether an echo shows a person at work: their edits and deletions do as well as their messages.
 const fn shows_a_person(content: &Content) -> bool {

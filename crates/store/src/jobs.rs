@@ -16,12 +16,16 @@ use crate::leases;
 use crate::outbox::{self, NewMessage};
 use crate::policy::Policy;
 use crate::reach::{Reach, Touches};
+use crate::sagas::NewSaga;
 use crate::sql::{Op, Tx};
 use crate::work::{Deliver, Lease, Next, Snapshot, Turn, Work};
 
 sql! {
     DONE = "jobs.done":
-        "UPDATE jobs SET state = 'done', outcome = $2, completed_at = $3, error = NULL WHERE id = $1";
+        "UPDATE jobs SET state = 'done', outcome = $2, completed_at = $3, error = NULL WHERE id = $1 AND state <> 'done'";
+    MERGED = "jobs.merged":
+        "UPDATE jobs SET state = 'done', outcome = $2, started_at = COALESCE(started_at, $3), completed_at = $3, error = NULL
+         WHERE id = $1 AND state = 'queued'";
     REMEMBER = "conversations.remember":
         "UPDATE conversation SET memory = COALESCE($2, memory), last_message_at = $3
          WHERE id = $1 AND lease_owner = $4 AND fence = $5";
@@ -52,6 +56,8 @@ pub struct Finish {
     pub outcome: &'static str,
     /// A person should look: title and text of the notice.
     pub notice: Option<(String, String)>,
+    /// What is to be done beside the reply (S3.5).
+    pub acts: Option<NewSaga>,
 }
 
 /// A reply to be saved.
@@ -105,7 +111,11 @@ impl Op for FinishTurn {
         let now = tx.now();
         let s = &*self.snapshot;
         self.learn(tx, now)?;
-        tx.execute(&DONE, params![self.turn.job, self.finish.outcome, now])?;
+        let first = tx.execute(&DONE, params![self.turn.job, self.finish.outcome, now])? == 1;
+        // Saved once, even if the answer to an earlier commit was lost.
+        if let Some(acts) = self.finish.acts.as_ref().filter(|_| first) {
+            crate::sagas::begin(tx, s, &self.turn, acts)?;
+        }
         if self.turn.redriven {
             dead_letters::resolve(tx, self.turn.job)?;
         }
@@ -114,6 +124,7 @@ impl Op for FinishTurn {
             crate::notifications::add(tx, s.tenant, "needs_person", title, body, &key)?;
         }
         if let Some(after) = self.send_at_once(tx, now)? {
+            self.merge(tx, after.saved)?;
             return Ok(after);
         }
         let due = self.hold.map_or(now, |wait| now.plus(wait));
@@ -122,12 +133,26 @@ impl Op for FinishTurn {
             let id = outbox::save(tx, &self.message(reply, due, MessageStatus::Pending))?;
             saved = saved.or(id);
         }
+        self.merge(tx, saved)?;
         let next = leases::go_on(tx, &self.lease, &self.policy, self.stop)?;
         Ok(After { next, saved })
     }
 }
 
 impl FinishTurn {
+    /// What was gathered has its outcome too: the reply that answers it.
+    fn merge(&self, tx: &mut dyn Tx, reply: Option<MessageId>) -> Result<()> {
+        let now = tx.now();
+        for gathered in &self.turn.gathered {
+            let outcome = match reply {
+                Some(reply) => format!("merged into reply {reply}"),
+                None => format!("merged with {}: {}", self.turn.message, self.finish.outcome),
+            };
+            tx.execute(&MERGED, params![gathered.job, &outcome, now])?;
+        }
+        Ok(())
+    }
+
     fn message<'a>(&'a self, reply: &'a Reply, due: Timestamp, status: MessageStatus) -> NewMessage<'a> {
         NewMessage {
             snapshot: &self.snapshot,

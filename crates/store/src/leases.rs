@@ -219,8 +219,8 @@ impl Op for Free {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<u64> {
         match &self.owner {
-            None => tx.execute(&FREE_ALL, &[]),
-            Some(owner) => tx.execute(&FREE_OWN, params![&**owner]),
+            None => Ok(tx.execute(&FREE_ALL, &[])? + crate::sagas::free(tx, None)?),
+            Some(owner) => Ok(tx.execute(&FREE_OWN, params![&**owner])? + crate::sagas::free(tx, Some(owner))?),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! - `sql.rs`: the seam ([`sql::Sql`], [`sql::Tx`], [`Op`]); `sqlite/`: the embedded database; `migrations/`: the schema
 //! - `inbox.rs`, `contacts.rs`, `events.rs`, `receipts.rs`: what providers tell us
 //! - `leases.rs`, `work.rs`, `jobs.rs`, `dead_letters.rs`: who works what, and what becomes of it
+//! - `sagas/`: what is done beside the reply (S3.6)
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
@@ -37,6 +38,7 @@ mod postgres;
 pub mod reach;
 pub mod receipts;
 pub mod roll_call;
+pub mod sagas;
 pub mod settings;
 mod sqlite;
 pub mod sweep;
@@ -58,7 +60,7 @@ pub use postgres::{PostgresOptions, shown as postgres_shown};
 pub use reach::{Reach, Touches};
 pub use sql::Op;
 pub use sqlite::{Role, SqliteOptions};
-pub use work::{Claimed, Deliver, Lease, Next, Snapshot, Turn, Work};
+pub use work::{Claimed, Deliver, Gathered, Lease, Next, Snapshot, Turn, Work};
 
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -266,6 +268,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::letters::STATEMENTS,
         desk::notices::STATEMENTS,
         desk::queue::STATEMENTS,
+        desk::sagas::STATEMENTS,
         desk::tasks::STATEMENTS,
         desk::tenants::STATEMENTS,
         desk::thread::STATEMENTS,
@@ -278,6 +281,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         notifications::STATEMENTS,
         outbox::STATEMENTS,
         receipts::STATEMENTS,
+        &sagas::statements(),
         settings::STATEMENTS,
         sweep::STATEMENTS,
         views::STATEMENTS,

@@ -34,6 +34,8 @@ pub struct Policy {
     pub on_unknown: OnUnknown,
     /// How long a person's own reply pauses the assistant (S3.10).
     pub pauses: Pauses,
+    /// Tenants whose short messages are gathered for so long and answered once (S3.10); the others' are answered at once.
+    pub gather: HashMap<TenantId, Duration>,
 }
 
 /// How long a person's own reply pauses the assistant (S3.10): each tenant says it for its own.
@@ -69,11 +71,19 @@ impl Default for Policy {
             reconcile_green: s(180),
             on_unknown: OnUnknown::Resend,
             pauses: Pauses::default(),
+            gather: HashMap::new(),
         }
     }
 }
 
 impl Policy {
+    /// How long to gather what this tenant's customers write, if at all.
+    #[must_use]
+    pub fn gather(&self, tenant: TenantId) -> Option<Duration> {
+        // Nobody gathers unless told so: one look at an empty map.
+        self.gather.get(&tenant).copied()
+    }
+
     /// Attempts of a job before its dead letter.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {

@@ -294,6 +294,7 @@ id_values!(
     NoteId,
     BatchId,
     AuditId,
+    SagaId,
     AlertId
 );
 
@@ -317,6 +318,11 @@ text_values!(
     types::alert::AlertKind => |t: &str| t.parse(),
     types::states::BreakerState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
     types::states::ChannelState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::states::SagaState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::states::StepState => |t: &str| t.parse().map_err(|e: types::states::UnknownState| e.to_string()),
+    types::Effect => |t: &str| t.parse().map_err(|e: types::action::UnknownWord| e.to_string()),
+    types::OnDoubt => |t: &str| t.parse().map_err(|e: types::action::UnknownWord| e.to_string()),
+    types::Priority => |t: &str| t.parse().map_err(|e: types::action::UnknownWord| e.to_string()),
     types::ProviderMessageId => |t: &str| Ok::<_, String>(types::ProviderMessageId(t.to_owned())),
     types::DedupeKey => |t: &str| Ok::<_, String>(types::DedupeKey(t.to_owned())),
     types::RequestId => |t: &str| Ok::<_, String>(types::RequestId(t.to_owned())),

@@ -18,6 +18,11 @@ sql! {
     EVENTS = "sweep.events": "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)";
     JOBS = "sweep.jobs":
         "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE id < $1 AND state IN ('done', 'failed') ORDER BY id LIMIT $2)";
+    SAGA_STEPS = "sweep.saga_steps":
+        "DELETE FROM saga_step WHERE saga_id IN
+         (SELECT id FROM saga WHERE id < $1 AND state IN ('done', 'compensated') ORDER BY id LIMIT $2)";
+    SAGAS = "sweep.sagas":
+        "DELETE FROM saga WHERE id IN (SELECT id FROM saga WHERE id < $1 AND state IN ('done', 'compensated') ORDER BY id LIMIT $2)";
     ENDED_PAUSES = "sweep.ended_pauses":
         "SELECT id, tenant_id FROM conversation WHERE state = 'paused' AND state_until IS NOT NULL AND state_until <= $1 LIMIT $2";
     EXPIRED = "sweep.expired_leases":
@@ -53,6 +58,8 @@ pub struct Swept {
     pub events: u64,
     /// Jobs removed.
     pub jobs: u64,
+    /// Finished sagas removed.
+    pub sagas: u64,
     /// Pauses ended.
     pub pauses: u64,
     /// Expired leases freed.
@@ -70,6 +77,7 @@ impl Swept {
             || self.receipts >= limit
             || self.events >= limit
             || self.jobs >= limit
+            || self.sagas >= limit
             || self.pauses >= limit
     }
 }
@@ -85,6 +93,7 @@ impl Op for Sweep {
             receipts: tx.execute(&RECEIPTS, params![self.ids_before, self.limit])?,
             events: tx.execute(&EVENTS, params![first_id_of(self.events_before), self.limit])?,
             jobs: tx.execute(&JOBS, params![first_id_of(self.jobs_before), self.limit])?,
+            sagas: self.sagas(tx)?,
             pauses: self.end_pauses(tx)?,
             leases: tx.execute(&EXPIRED, params![now])?,
             stuck: tx.execute(&STUCK, params![now])?,
@@ -93,6 +102,12 @@ impl Op for Sweep {
 }
 
 impl Sweep {
+    fn sagas(&self, tx: &mut dyn Tx) -> Result<u64> {
+        let p = params![first_id_of(self.jobs_before), self.limit];
+        tx.execute(&SAGA_STEPS, p)?;
+        tx.execute(&SAGAS, p)
+    }
+
     /// Each with its record, as every change of a conversation's state has (S6.7).
     fn end_pauses(&self, tx: &mut dyn Tx) -> Result<u64> {
         let now = tx.now();

@@ -96,6 +96,19 @@ pub struct Turn {
     pub redriven: bool,
     /// When it was stored.
     pub received_at: Timestamp,
+    /// What the person wrote right after it, to be answered with it (S3.10).
+    pub gathered: Vec<Gathered>,
+}
+
+/// A message that is answered together with the one before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathered {
+    /// Its job.
+    pub job: JobId,
+    /// The message.
+    pub message: MessageId,
+    /// What it says.
+    pub text: String,
 }
 
 /// A message to send.
@@ -148,9 +161,15 @@ sql! {
          WHERE o.conversation_id = $1 AND o.due_at IS NOT NULL ORDER BY o.message_id LIMIT 1";
     JOB_HEAD = "work.job_head":
         "SELECT j.id, j.message_id, j.run_at, j.attempts, j.max_attempts, j.state, j.redrives, j.request_id, j.created_at,
-                m.provider_id, m.kind, m.body, m.content
+                m.provider_id, m.kind, m.body, m.content, j.kind
          FROM jobs j JOIN message m ON m.id = j.message_id
          WHERE j.conversation_id = $1 AND j.state IN ('queued', 'running') ORDER BY j.id LIMIT 1";
+    GATHERED = "work.gathered":
+        "SELECT j.id, j.message_id, m.body FROM jobs j JOIN message m ON m.id = j.message_id
+         WHERE j.conversation_id = $1 AND j.state = 'queued' AND j.kind = 'gather' AND j.id > $2
+           AND NOT EXISTS (SELECT 1 FROM jobs b WHERE b.conversation_id = $1 AND b.state IN ('queued', 'running') AND b.kind <> 'gather'
+                           AND b.id > $2 AND b.id < j.id)
+         ORDER BY j.id LIMIT 50";
     START_JOB = "work.start_job":
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = $2 WHERE id = $1";
     MARK_SENDING = "work.mark_sending":
@@ -211,6 +230,7 @@ struct JobHead {
     run_at: Timestamp,
     state: JobState,
     max_attempts: u32,
+    gathers: bool,
 }
 
 fn job_head(row: &dyn Row) -> Result<JobHead> {
@@ -225,10 +245,12 @@ fn job_head(row: &dyn Row) -> Result<JobHead> {
             attempt: row.get::<u32>(3)? + 1,
             redriven: row.get::<u32>(6)? > 0,
             received_at: row.get(8)?,
+            gathered: Vec::new(),
         },
         run_at: row.get(2)?,
         state: row.get(5)?,
         max_attempts: row.get(4)?,
+        gathers: row.get::<String>(13)? == "gather",
     })
 }
 
@@ -247,7 +269,7 @@ pub(crate) fn next_work(tx: &mut dyn Tx, conversation: ConversationId, policy: &
             work @ Next::Work(_) => return Ok(work),
         }
     }
-    while let Some(head) = tx.first(&JOB_HEAD, params![conversation], job_head)? {
+    while let Some(mut head) = tx.first(&JOB_HEAD, params![conversation], job_head)? {
         if head.run_at > now {
             return Ok(Next::Wait(Some(wait.map_or(head.run_at, |w| w.min(head.run_at)))));
         }
@@ -259,6 +281,11 @@ pub(crate) fn next_work(tx: &mut dyn Tx, conversation: ConversationId, policy: &
             continue;
         }
         tx.execute(&START_JOB, params![head.turn.job, now])?;
+        if head.gathers {
+            // They stay queued until the answer is saved: a crash finds them as they are.
+            let gathered = |r: &dyn Row| Ok(Gathered { job: r.get(0)?, message: r.get(1)?, text: r.get(2)? });
+            head.turn.gathered = tx.all(&GATHERED, params![conversation, head.turn.job], gathered)?;
+        }
         return Ok(Next::Work(Work::Turn(head.turn)));
     }
     Ok(Next::Wait(wait))

@@ -3,6 +3,7 @@
 //! - [`free_port`], [`temp_dir`]: room for it
 //! - [`binary`]: the program itself: start, wait until ready, kill, end
 //! - [`postgres`]: a PostgreSQL of the tests' own
+//! - [`smtp`]: a mail server
 //! - [`ledgers`]: what the engine acknowledged against what customers got: nothing lost, nothing twice, nothing out of order
 //!
 //! The simulated providers are [`simulator`]; a clock that is moved by hand is [`types::clock::ShiftedClock`].
@@ -10,6 +11,7 @@
 pub mod binary;
 pub mod ledgers;
 pub mod postgres;
+pub mod smtp;
 
 use std::net::{Ipv4Addr, TcpListener};
 

@@ -105,6 +105,8 @@ ids! {
     BatchId;
     /// A line of the audit record (S6.7).
     AuditId;
+    /// The actions of one message (S3.6).
+    SagaId;
     /// An alert, or its way to somebody (S6.6).
     AlertId;
 }

@@ -7,6 +7,7 @@
 //! - [`secret`]: values that never print
 //! - [`inbound`]: what a provider told us, of every kind, as one typed model (S1.3)
 //! - [`outbound`]: what we want said, and what became of trying (S4.2)
+//! - [`action`]: what is to be done beside the reply (S3.5)
 //! - [`states`]: the status enums and their legal moves (drawn in `docs/states.md`)
 //! - [`fault`]: every failure knows its class
 //! - [`http`]: a planned request and its answer, as values
@@ -14,6 +15,7 @@
 //! - [`schema`]: how ids, moments and states read in the API's description
 //! - [`text`]: small text tools that several rooms need
 
+pub mod action;
 pub mod alert;
 pub mod breaker;
 pub mod clock;
@@ -28,6 +30,7 @@ pub mod secret;
 pub mod states;
 pub mod text;
 
+pub use action::{Action, ActionKind, Effect, OnDoubt, Priority};
 pub use clock::{Clock, Dice, SharedClock, SystemClock, Timestamp};
 pub use fault::{Fault, Refusal, Scope};
 pub use ids::*;

@@ -198,6 +198,61 @@ states! {
 }
 
 states! {
+    /// The actions of one message (S3.6).
+    SagaState ("saga") {
+        /// Its steps are being done, one after the other.
+        Running = "running",
+        /// A step failed for good: those before it are being compensated, the last first.
+        Unwinding = "unwinding",
+        /// Every step is done.
+        Done = "done",
+        /// Every step that was done is compensated.
+        Compensated = "compensated",
+        /// A person decides: a compensation failed for good, or nobody knows whether a step was done.
+        Stuck = "stuck",
+    } moves {
+        Running => [Done, Unwinding, Stuck],
+        Unwinding => [Compensated, Stuck],
+        Done => [],
+        Compensated => [],
+        Stuck => [Running, Unwinding, Done, Compensated],
+    }
+}
+
+states! {
+    /// One step of a saga: one effect of one action (S3.6).
+    StepState ("saga step") {
+        /// Not begun, or waiting for its next attempt.
+        Pending = "pending",
+        /// Being done, or was when its node died.
+        Running = "running",
+        /// Done.
+        Done = "done",
+        /// Refused for good, or out of attempts.
+        Failed = "failed",
+        /// Being compensated, or was when its node died.
+        Compensating = "compensating",
+        /// Done, and compensated.
+        Compensated = "compensated",
+        /// A person decides.
+        Stuck = "stuck",
+        /// Not done: a step before it failed, or a person passed over it.
+        Skipped = "skipped",
+    } moves {
+        Pending => [Running, Skipped],
+        Running => [Done, Pending, Failed, Stuck],
+        Done => [Compensating],
+        Failed => [],
+        // Back to done: its compensation is tried again later.
+        Compensating => [Compensated, Done, Stuck],
+        Compensated => [],
+        // By hand: forward again, backward again, or passed over.
+        Stuck => [Pending, Done, Skipped],
+        Skipped => [],
+    }
+}
+
+states! {
     /// A breaker before an outside dependency (S4.10).
     BreakerState ("breaker") {
         /// Calls go through.

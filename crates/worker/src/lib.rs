@@ -2,6 +2,7 @@
 //!
 //! - `conversation.rs`: works one leased conversation until nothing in it is due
 //! - `turn.rs`, `deliver.rs`, `reconcile.rs`: one kind of work each
+//! - `saga.rs`: does the actions of messages, beside the conversations (S3.6)
 //! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
 //! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
 //! - `alerts.rs`: looks for what is wrong and tells it (S6.6)
@@ -15,6 +16,7 @@ mod conversation;
 mod deliver;
 mod persist;
 mod reconcile;
+mod saga;
 mod schedule;
 mod trust;
 mod turn;
@@ -25,6 +27,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use acts::Acts;
 use egress::Egress;
 use engine::Engine;
 use store::{Claimed, Lease, Policy, Store};
@@ -64,6 +67,7 @@ pub struct Worker {
     pub(crate) store: Store,
     pub(crate) engine: Engine,
     pub(crate) egress: Egress,
+    pub(crate) acts: Acts,
     pub(crate) options: Options,
     pub(crate) owner: Arc<str>,
     pub(crate) dice: Dice,
@@ -74,17 +78,37 @@ pub struct Worker {
     /// When the scheduler means to look again, µs; work that is due earlier calls it.
     pub(crate) next_look: AtomicI64,
     pub(crate) look: Notify,
+    /// Room for sagas: their calls outside wait for others, and must not take the conversations' room.
+    pub(crate) acting: Arc<Semaphore>,
+    /// A saga was saved, or is due.
+    pub(crate) act: Notify,
+}
+
+/// Sagas worked at once.
+const SAGAS: usize = 16;
+
+/// Who decides, who sends, and who does the rest.
+#[derive(Debug)]
+pub struct Parts {
+    /// Decides.
+    pub engine: Engine,
+    /// Sends.
+    pub egress: Egress,
+    /// Does what was decided beside the reply.
+    pub acts: Acts,
 }
 
 impl Worker {
     /// `owner` names this process in leases and is unique to it.
     #[must_use]
-    pub fn new(store: Store, engine: Engine, egress: Egress, options: Options, owner: Arc<str>) -> Arc<Self> {
+    pub fn new(store: Store, parts: Parts, options: Options, owner: Arc<str>) -> Arc<Self> {
+        let Parts { engine, egress, acts } = parts;
         let free = Arc::new(Semaphore::new(options.concurrency));
         Arc::new(Self {
             store,
             engine,
             egress,
+            acts,
             options,
             owner,
             dice: Dice::from_system(),
@@ -94,6 +118,8 @@ impl Worker {
             held: Mutex::default(),
             next_look: AtomicI64::new(0),
             look: Notify::new(),
+            acting: Arc::new(Semaphore::new(SAGAS)),
+            act: Notify::new(),
         })
     }
 
@@ -101,6 +127,7 @@ impl Worker {
     pub fn start(self: &Arc<Self>, queue: mpsc::Receiver<Claimed>) {
         self.tasks.spawn(schedule::take(Arc::clone(self), queue));
         self.tasks.spawn(schedule::look(Arc::clone(self)));
+        self.tasks.spawn(saga::look(Arc::clone(self)));
         self.tasks.spawn(breakers::share(Arc::clone(self)));
         self.tasks.spawn(upkeep::renew(Arc::clone(self)));
         self.tasks.spawn(upkeep::redrive(Arc::clone(self)));

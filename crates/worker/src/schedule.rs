@@ -113,5 +113,6 @@ pub(crate) async fn run_outbound(worker: &Arc<Worker>, max: u32) -> store::Resul
             let _ = task.await;
         }
     }
+    crate::saga::run_due(worker).await?;
     Ok(ran)
 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use engine::{Decision, Memory, Suppression};
 use futures_util::FutureExt;
 use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
+use store::sagas::{NewAct, NewSaga};
 use store::{Next, Turn};
 use types::Fault;
 use types::clock::Stopwatch;
+use types::inbound::Content;
 use types::outbound::OutboundContent;
 use types::states::ConversationState;
 
@@ -36,6 +38,9 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     // What waits behind a breaker is saved as due, so that the delivery, which comes next, records why it waits.
     let hold = wait.map(|w| if w.why.is_some() { std::time::Duration::ZERO } else { w.lasts });
     let (message, request) = (turn.message, turn.request_id.clone());
+    let merged: Vec<_> = turn.gathered.iter().map(|g| g.message).collect();
+    let alone = tasks_alone(&finish);
+    let acts = finish.acts.is_some();
     let (state, memory, outcome) = (finish.state.as_ref().map(|(s, _)| *s), finish.memory.clone(), finish.outcome);
     let op = FinishTurn {
         lease: held.lease.clone(),
@@ -48,6 +53,15 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     };
     let after = persist(worker, op, "a turn").await?;
     fail::fail_point!("worker.turn_saved");
+    for message in merged {
+        worker.store.hub().settled(message);
+    }
+    for action in alone {
+        crate::saga::count(action, true);
+    }
+    if acts {
+        worker.act.notify_one();
+    }
     held.admitted = admitted;
     let snapshot = Arc::make_mut(&mut held.snapshot);
     snapshot.state = state.unwrap_or(snapshot.state);
@@ -98,7 +112,7 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fa
     let request = engine::Turn {
         tenant: s.tenant,
         now,
-        message: turn.content.clone(),
+        message: said(turn),
         memory,
         profile_name: s.profile_name.clone(),
         aids: engine::agent::Aids::default(),
@@ -106,7 +120,7 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fa
     fail::fail_point!("worker.deciding");
     let deciding = AssertUnwindSafe(worker.engine.decide(&request)).catch_unwind();
     match tokio::time::timeout(worker.options.turn_timeout, deciding).await {
-        Ok(Ok(decision)) => finish(held, turn, decision),
+        Ok(Ok(decision)) => finish(worker, held, turn, decision),
         Ok(Err(_)) => Err((Fault::Bug, "the engine panicked at this message".to_owned())),
         Err(_) => {
             let limit = worker.options.turn_timeout.as_secs();
@@ -127,12 +141,52 @@ impl Worker {
     }
 }
 
-fn finish(held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault, String)> {
+/// What the person said; of a burst, all of it as lines of one text (S3.10).
+fn said(turn: &Turn) -> Content {
+    if turn.gathered.is_empty() {
+        return turn.content.clone();
+    }
+    let lines = std::iter::once(turn.content.text()).chain(turn.gathered.iter().map(|g| g.text.as_str()));
+    Content::Text { body: lines.collect::<Vec<_>>().join("\n") }
+}
+
+/// Actions that are done with the turn itself: those without an effect outside.
+fn tasks_alone(finish: &Finish) -> Vec<String> {
+    let acts = finish.acts.iter().flat_map(|saga| &saga.acts);
+    acts.filter(|act| act.effects.is_empty()).map(|act| act.name.clone()).collect()
+}
+
+/// The actions as the store keeps them.
+fn saga(worker: &Worker, held: &Held, actions: Vec<types::Action>, apology: String) -> Option<NewSaga> {
+    if actions.is_empty() {
+        return None;
+    }
+    let tenant = held.snapshot.tenant;
+    let act = |action: types::Action| {
+        let planned = worker.acts.plan(tenant, &action);
+        NewAct {
+            kind: planned.kind.as_str(),
+            priority: planned.priority,
+            assigned_to: planned.assigned_to,
+            due: planned.due,
+            effects: planned.effects,
+            name: action.name,
+            title: action.title,
+            description: action.description,
+            facts: action.facts,
+        }
+    };
+    Some(NewSaga { apology, acts: actions.into_iter().map(act).collect() })
+}
+
+fn finish(worker: &Worker, held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault, String)> {
     if decision.sanitized > 0 {
         metrics::counter!("outbound_sanitized_total").increment(u64::from(decision.sanitized));
         tracing::info!(inbound_message_id = %turn.message, removed = decision.sanitized, "a list of services was taken out of the reply");
     }
-    metrics::counter!("ai_intent_detected_total", "intent" => decision.intent.as_str()).increment(1);
+    // An intent of the tenant's own goes by the name of its handler.
+    let intent = decision.handler.clone().unwrap_or_else(|| decision.intent.as_str().to_owned());
+    metrics::counter!("ai_intent_detected_total", "intent" => intent).increment(1);
     for (step, found) in &decision.steps {
         tracing::debug!(inbound_message_id = %turn.message, step, found, "pipeline");
     }
@@ -158,8 +212,9 @@ fn finish(held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault
             })
             .collect()
     });
+    let acts = saga(worker, held, decision.actions, decision.apology);
     let outcome = if replies.is_empty() { "nothing_to_say" } else { "replied" };
-    Ok(Finish { replies, memory: Some(memory), fields: decision.fields, state, opted_out, outcome, notice })
+    Ok(Finish { replies, memory: Some(memory), fields: decision.fields, state, opted_out, outcome, notice, acts })
 }
 
 fn next_state(

@@ -96,6 +96,7 @@ pub(crate) async fn sweep(worker: Arc<Worker>) {
                             receipts = swept.receipts,
                             events = swept.events,
                             jobs = swept.jobs,
+                            sagas = swept.sagas,
                             pauses = swept.pauses,
                             leases = swept.leases,
                             stuck = swept.stuck,

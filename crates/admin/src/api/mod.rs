@@ -36,6 +36,7 @@ mod notifications;
 mod page;
 pub mod password;
 mod rights;
+mod sagas;
 pub mod simulator;
 mod tasks;
 mod tenants;
@@ -211,6 +212,15 @@ pub(crate) fn secret() -> String {
 
 type Shared = State<Arc<Desk>>;
 
+/// What was done beside the replies.
+fn actions() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(sagas::list))
+        .routes(routes!(sagas::get))
+        .routes(routes!(sagas::retry))
+        .routes(routes!(sagas::skip))
+}
+
 fn table() -> OpenApiRouter<Arc<Desk>> {
     OpenApiRouter::with_openapi(describe::head())
         .routes(routes!(auth::state))
@@ -251,6 +261,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(dead_letters::get))
         .routes(routes!(dead_letters::retry))
         .routes(routes!(dead_letters::discard))
+        .merge(actions())
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::counts))
         .routes(routes!(jobs::get))

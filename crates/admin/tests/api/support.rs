@@ -139,6 +139,38 @@ async fn one(store: &Store, text: String) -> String {
     store.read(One(sql)).await.unwrap()
 }
 
+struct Put(&'static store::sql::Sql);
+
+impl store::Op for Put {
+    const NAME: &'static str = "test.put";
+    type Out = u64;
+
+    fn run(&self, tx: &mut dyn store::sql::Tx) -> store::Result<u64> {
+        tx.execute(self.0, &[])
+    }
+}
+
+/// A saga that waits for a person.
+async fn stuck(store: &Store, door: &Door) -> String {
+    let saga = format!(
+        "INSERT INTO saga (id, tenant_id, conversation_id, lead_id, message_id, provider_id, request_id, state, apology, lease_until, fence,
+                           created_at, updated_at)
+         SELECT id + 7, tenant_id, id, lead_id, id, 'w', 'r', 'stuck', '', 0, 0, created_at, created_at FROM conversation WHERE tenant_id = {}",
+        door.tenant
+    );
+    let step = format!(
+        "INSERT INTO saga_step (saga_id, seq, tenant_id, action, effect, state, on_doubt, input, attempts, undo_attempts, doubtful)
+         SELECT id, 0, tenant_id, 'pay', 'http', 'stuck', 'hold', '{{}}', 1, 0, 1 FROM saga WHERE tenant_id = {}",
+        door.tenant
+    );
+    for text in [saga, step] {
+        let name: &'static str = text.clone().leak();
+        let sql = Box::leak(Box::new(store::sql::Sql { name, text: text.leak() }));
+        assert_eq!(store.write(Put(sql)).await.unwrap(), 1);
+    }
+    one(store, format!("SELECT id FROM saga WHERE tenant_id = {}", door.tenant)).await
+}
+
 /// One of everything for a tenant.
 async fn furnish(store: &Store, door: &Door, n: u32) -> Things {
     let hands = Hands { store, policy: Arc::new(Policy::default()) };
@@ -198,6 +230,7 @@ async fn furnish(store: &Store, door: &Door, n: u32) -> Things {
         ("message", of("message", "AND direction = 'in'").await),
         ("failed", of("message", "AND status = 'failed'").await),
         ("letter", of("dead_letters", "").await),
+        ("saga", stuck(store, door).await),
         ("job", of("jobs", "").await),
         ("lead", of("lead", "").await),
         ("notification", of("notification", "").await),
@@ -387,6 +420,7 @@ pub fn filled(path: &str, things: &Things) -> String {
         "messages" => "message",
         "failed-sends" => "failed",
         "dead-letters" => "letter",
+        "sagas" => "saga",
         "jobs" => "job",
         "leads" => "lead",
         "tasks" => "task",

@@ -5,7 +5,7 @@
 //! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
-//! - `conversations`, `failed`, `dlq`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
 
 mod beside;
 mod breakers;
@@ -21,6 +21,7 @@ mod jobs;
 mod migrate;
 mod r#move;
 mod output;
+mod sagas;
 mod send;
 mod serve;
 mod token;
@@ -80,6 +81,9 @@ enum Command {
     /// Dead letters: messages of customers that could not be worked.
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Actions: what was done beside the replies, and what is stuck.
+    #[command(subcommand)]
+    Sagas(sagas::Command),
     /// The queue.
     #[command(subcommand)]
     Jobs(jobs::Command),
@@ -239,6 +243,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
         Command::Send(args) => send::run(&cx, args).await,
         Command::Failed(command) => failed::run(&cx, command).await,
         Command::Dlq(command) => dlq::run(&cx, command).await,
+        Command::Sagas(command) => sagas::run(&cx, command).await,
         Command::Jobs(command) => jobs::run(&cx, command).await,
         Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,

@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::Tenant;
 use super::keys::{KEYS, Key, Kind, Only};
 use super::load::tables;
 use super::read::{Context, Reader};
 use super::report::{Place, Report};
-use super::tree::{Entry, LISTS, Value};
+use super::tree::{Entry, LISTS, NAMED, Value};
 use super::values::{is_loopback, nearest, spell};
 
 /// Finds keys that nobody knows, and tables of the wrong shape.
@@ -18,7 +19,16 @@ pub(super) fn shape(root: &[Entry], report: &mut Report) {
 
 fn table(entries: &[Entry], section: &str, only: Only, report: &mut Report) {
     for entry in entries {
-        let path = if section.is_empty() { entry.key.clone() } else { format!("{section}.{}", entry.key) };
+        let path = match section {
+            "" => entry.key.clone(),
+            NAMED if !name(&entry.key) => {
+                let what = format!("{:?} is no name: 1 to 40 small letters, digits and \"_\"", entry.key);
+                report.mistake(&entry.at, section, what, "write [tenants.actions.create_order], or a name of your own");
+                continue;
+            }
+            NAMED => format!("{NAMED}.NAME"),
+            _ => format!("{section}.{}", entry.key),
+        };
         let rows: Vec<&Key> = KEYS.iter().filter(|k| k.path == path).collect();
         if let Some(row) = rows.first() {
             let fits = only == Only::Any || rows.iter().any(|r| r.only == Only::Any || r.only == only);
@@ -69,6 +79,55 @@ fn subtable(entry: &Entry, path: &str, report: &mut Report) {
             );
         }
     }
+}
+
+/// An action's name stands in rows, metrics and breakers.
+fn name(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// S3.6: a step that outlives its lease would be done by two nodes; S3.5: mail needs a server.
+pub(super) fn actions(cx: &Context, root: &[Entry], tenants: &[Option<Tenant>]) {
+    let lease = Reader::top(cx, root, "jobs").quietly().duration("lease");
+    let smtp = Reader::top(cx, root, "smtp");
+    for tenant in tenants.iter().flatten() {
+        let longest = super::acts::longest(&tenant.actions);
+        if let Some(lease) = lease.filter(|lease| *lease <= longest * 2) {
+            let what = format!(
+                "{} is less than twice the longest timeout of an action of {:?} ({})",
+                spell(lease),
+                tenant.slug,
+                spell(longest)
+            );
+            let mend = format!(
+                "write lease = \"{}\" or more, or shorten that timeout",
+                spell(longest * 2 + Duration::from_secs(1))
+            );
+            cx.report.borrow_mut().mistake(&Place::Nowhere, "jobs.lease", what, mend);
+        }
+        if let Some(action) = tenant.actions.iter().find(|a| !a.settings.email.is_empty())
+            && smtp.given("host").is_none()
+        {
+            let what = format!("is missing, and the action {:?} of {:?} sends mail", action.name, tenant.slug);
+            cx.report.borrow_mut().mistake(
+                &Place::Nowhere,
+                "smtp.host",
+                what,
+                "write host = \"mail.example.com\" under [smtp]",
+            );
+        }
+    }
+}
+
+/// An http(s) address with places after its host: a value must never choose whom we call.
+pub(super) fn template_address(text: &str) -> Result<(), String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(rest) = rest else { return Err("does not begin with https:// or http://".to_owned()) };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.is_empty() || host.contains(['{', '}', '@']) || text.contains(char::is_whitespace) {
+        return Err("has no proper host: places may stand behind it only".to_owned());
+    }
+    Ok(())
 }
 
 fn channel_kind(entries: &[Entry]) -> Only {

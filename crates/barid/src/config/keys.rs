@@ -56,6 +56,8 @@ pub enum Kind {
     Size,
     /// A whole number between these two.
     Count(u32, u32),
+    /// Names of headers with values that are never shown.
+    Headers,
     /// True or false.
     Flag,
     /// IP address and port.
@@ -83,6 +85,7 @@ impl Kind {
             Self::Durations => "list of durations".to_owned(),
             Self::Size => "size".to_owned(),
             Self::Count(min, max) => format!("whole number, {min} to {max}"),
+            Self::Headers => "table of secrets".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Socket => "IP address and port".to_owned(),
             Self::Web => "http(s) address".to_owned(),
@@ -105,7 +108,7 @@ impl Kind {
     /// Whether the value must not appear in an error.
     #[must_use]
     pub const fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::Secrets | Self::Store)
+        matches!(self, Self::Secret | Self::Secrets | Self::Store | Self::Headers)
     }
 
     /// Whether a list may be given.
@@ -140,6 +143,7 @@ impl Key {
     #[must_use]
     pub fn variable(&self) -> String {
         let path = self.path.replace("tenants.channels.", "tenants.n.channels.n.");
+        let path = path.replace("tenants.intents.", "tenants.n.intents.n.");
         let path = if path.starts_with("tenants.n") { path } else { path.replace("tenants.", "tenants.n.") };
         format!("BARID__{}", path.to_ascii_uppercase().replace('.', "__"))
     }
@@ -184,6 +188,12 @@ pub const KEYS: &[Key] = &[
     Key::new("send.allow_private", Kind::Flag, "Let calls that a tenant can configure reach private and link-local addresses (S7.3).").default("false"),
     Key::new("send.pair.every", Kind::Duration(10), "Meta's limit per recipient: one message in this time (S4.5).").default(r#""6s""#),
     Key::new("send.pair.burst", Kind::Count(1, 10_000), "So many to one recipient may go at once (S4.5).").default("45"),
+    Key::new("smtp.host", Kind::Text, "The mail server of actions (S3.5); without it there is no mail.").optional(r#""mail.example.com""#),
+    Key::new("smtp.port", Kind::Count(1, 65_535), "Its port.").default("587"),
+    Key::new("smtp.tls", Kind::Choice(&["starttls", "tls", "none"]), "How the way to it is protected; `none` only for a server on the same machine.").default(r#""starttls""#),
+    Key::new("smtp.user", Kind::Text, "Who we are to it.").optional(r#""bot@example.com""#),
+    Key::new("smtp.password", Kind::Secret, "The proof.").optional(r#""${SMTP_PASSWORD}""#),
+    Key::new("smtp.from", Kind::Text, "From whom mail comes.").optional(r#""Al Ain Business Center <bot@example.com>""#),
     Key::new("breakers.failures", Kind::Count(1, 1_000), "So many failures in a row of one outside dependency (a number's provider, a model, an action) open its breaker: nothing goes out to it for a while, and what waits loses no attempt (S4.10). Half of the last 20 calls failing opens it, too.").default("5"),
     Key::new("breakers.open", Kind::Duration(100), "How long it stays open before one call tries again; each failed try doubles it (S4.10).").default(r#""15s""#),
     Key::new("breakers.open_max", Kind::Duration(100), "The longest that it grows to.").default(r#""5m""#),
@@ -208,6 +218,42 @@ pub const KEYS: &[Key] = &[
     Key::new("tenants.timezone", Kind::Text, "IANA name of the business's time zone.").default(r#""UTC""#),
     Key::new("tenants.pause", Kind::Duration(1_000), "How long a person's own reply pauses the assistant (S3.10).").default(r#""2h""#),
     Key::new("tenants.groups", Kind::Choice(&["ignore", "answer"]), "Whether the assistant answers in groups.").default(r#""ignore""#),
+    Key::new("tenants.gather_ms", Kind::Count(0, 60_000), "Short messages that follow each other within so many milliseconds are gathered and answered once (S3.10); 0: each by itself.").default("0"),
+    Key::new("tenants.hours.monday", Kind::Text, "When people are there: `09:00-18:00`, several with commas between them, or `closed` (S3.10). Without this table: always.").default(r#""closed""#),
+    Key::new("tenants.hours.tuesday", Kind::Text, "The same.").default(r#""closed""#),
+    Key::new("tenants.hours.wednesday", Kind::Text, "The same.").default(r#""closed""#),
+    Key::new("tenants.hours.thursday", Kind::Text, "The same.").default(r#""closed""#),
+    Key::new("tenants.hours.friday", Kind::Text, "The same.").default(r#""closed""#),
+    Key::new("tenants.hours.saturday", Kind::Text, "The same.").default(r#""closed""#),
+    Key::new("tenants.hours.sunday", Kind::Text, "The same.").default(r#""closed""#),
+    Key::new("tenants.intents.name", Kind::Text, "The intent's name: one of your own, or one of the six, whose reply and actions it then replaces (S3.4).").required(r#""BOOK_ROOM""#),
+    Key::new("tenants.intents.phrases", Kind::Texts, "How people say it: five or more, from which it is learnt.").default("[]"),
+    Key::new("tenants.intents.reply", Kind::Text, "What is said in front of the flow's next question, in English. Places as in a flow: `{name}`.").optional(r#""We'd love to have you.""#),
+    Key::new("tenants.intents.reply_ar", Kind::Text, "The same in Arabic.").optional(r#""يسعدنا ذلك.""#),
+    Key::new("tenants.intents.actions", Kind::Texts, "What is done, in this order: names of `[tenants.actions.NAME]`, or kinds.").optional(r#"["notify_sales"]"#),
+    Key::new("tenants.intents.title", Kind::Text, "The title of its tasks.").optional(r#""Room""#),
+    Key::new("tenants.intents.priority", Kind::Count(0, 1_000), "Where several intents are sure enough, the highest decides; the six have 0, complaints 5.").default("10"),
+    Key::new("tenants.intents.floor", Kind::Count(0, 100), "Percent of confidence below which it is not meant.").default("50"),
+    Key::new("tenants.actions.NAME.kind", Kind::Choice(&["notify_sales", "create_order", "create_support_ticket", "flag_for_review", "schedule_call", "http"]), "What kind of action this is (S3.5). A NAME that is a kind is of that kind; others are `http` unless said otherwise.").optional(r#""http""#),
+    Key::new("tenants.actions.NAME.priority", Kind::Choice(&["low", "normal", "high", "critical"]), "How urgent its tasks are; by kind where it is left out.").optional(r#""high""#),
+    Key::new("tenants.actions.NAME.assign", Kind::Text, "Whose its tasks are: `team:…`, `role:…` or `user:…`; by kind where it is left out.").optional(r#""team:sales""#),
+    Key::new("tenants.actions.NAME.due", Kind::Duration(1_000), "Until when its tasks are to be done; by kind where it is left out.").optional(r#""4h""#),
+    Key::new("tenants.actions.NAME.email", Kind::Texts, "Who gets a mail; needs `[smtp]`.").default("[]"),
+    Key::new("tenants.actions.NAME.slack_webhook", Kind::Secret, "An incoming webhook of Slack.").optional(r#""${SLACK_WEBHOOK}""#),
+    Key::new("tenants.actions.NAME.slack_token", Kind::Secret, "Instead: a bot's token.").optional(r#""${SLACK_TOKEN}""#),
+    Key::new("tenants.actions.NAME.slack_channel", Kind::Text, "Where the bot posts.").optional(r##""#sales""##),
+    Key::new("tenants.actions.NAME.slack_base", Kind::Web, "Address of Slack's API.").default(r#""https://slack.com/api""#),
+    Key::new("tenants.actions.NAME.url", Kind::Text, "A request is made there: a CRM, an ERP, n8n. `{places}` are filled, escaped.").optional(r#""https://crm.example.com/orders""#),
+    Key::new("tenants.actions.NAME.method", Kind::Choice(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "How.").default(r#""POST""#),
+    Key::new("tenants.actions.NAME.headers", Kind::Headers, "More headers.").optional(r#"{ Authorization = "${CRM_TOKEN}" }"#),
+    Key::new("tenants.actions.NAME.body", Kind::Text, "The JSON to send, with `{places}` inside its texts; left out: everything that is known.").optional(r#"'{"name": "{name}"}'"#),
+    Key::new("tenants.actions.NAME.idempotency_header", Kind::Text, "The header with the key that is the same for every attempt.").default(r#""Idempotency-Key""#),
+    Key::new("tenants.actions.NAME.compensate_url", Kind::Text, "The request that undoes it when a later action fails for good; `{result.id}` is what the first answer said. Without it only a person can undo it.").optional(r#""https://crm.example.com/orders/{result.id}""#),
+    Key::new("tenants.actions.NAME.compensate_method", Kind::Choice(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "How.").default(r#""DELETE""#),
+    Key::new("tenants.actions.NAME.compensate_body", Kind::Text, "Its JSON.").optional(r#"'{"cancel": "{done_key}"}'"#),
+    Key::new("tenants.actions.NAME.timeout", Kind::Duration(100), "Longest that one attempt may take.").default(r#""10s""#),
+    Key::new("tenants.actions.NAME.retry", Kind::Durations, "Waits before each further attempt of what may pass; after the last it has failed for good (S3.6).").default(r#"["10s", "1m", "5m", "30m"]"#),
+    Key::new("tenants.actions.NAME.on_doubt", Kind::Choice(&["again", "hold"]), "When nobody knows whether it was done: again, under the same key, or wait for a person (S3.6).").default(r#""again""#),
     Key::new("tenants.channels.kind", Kind::Choice(&["meta", "greenapi"]), "The provider.").required(r#""meta""#),
     Key::new("tenants.channels.phone_number_id", Kind::Text, "The number's id at Meta (not the number).").required(r#""105500000000001""#).of(Only::Meta),
     Key::new("tenants.channels.verify_token", Kind::Secret, "What Meta says in the verification handshake (S1.1).").required(r#""${META_VERIFY_TOKEN}""#).of(Only::Meta),
@@ -250,7 +296,8 @@ pub fn reference() -> String {
         let (here, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
         if here != section {
             section = here;
-            let title = if here.starts_with("tenants") { format!("[[{here}]]") } else { format!("[{here}]") };
+            let list = super::tree::LISTS.contains(&here);
+            let title = if list { format!("[[{here}]]") } else { format!("[{here}]") };
             let _ =
                 write!(out, "\n## `{title}`\n\n| key | type | default | meaning | variable |\n|---|---|---|---|---|\n");
         }

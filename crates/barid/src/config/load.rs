@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::acts;
 use super::check;
 use super::keys::Only;
 use super::read::{Context, Reader};
@@ -60,6 +61,7 @@ pub fn load_text(
     let store = store(&Reader::top(&cx, &root, "store"));
     let jobs = jobs(&Reader::top(&cx, &root, "jobs"));
     let send = send(&Reader::top(&cx, &root, "send"), &Reader::top(&cx, &root, "send.pair"));
+    let smtp = acts::smtp(&Reader::top(&cx, &root, "smtp"));
     let breakers = breakers(&Reader::top(&cx, &root, "breakers"));
     let alerts = alerts(&Reader::top(&cx, &root, "alerts"));
     let log = log(&Reader::top(&cx, &root, "log"));
@@ -67,6 +69,7 @@ pub fn load_text(
     let tenants: Vec<Option<Tenant>> =
         tables(&root, "tenants").map(|(entries, at)| tenant(&cx, entries, at, rates)).collect();
     check::cross(&cx, &root);
+    check::actions(&cx, &root, &tenants);
 
     let mut report = cx.report.into_inner();
     report.sort();
@@ -80,6 +83,7 @@ pub fn load_text(
             store: store?,
             jobs: jobs?,
             send: send?,
+            smtp: smtp?,
             breakers: breakers?,
             alerts: alerts?,
             log: log?,
@@ -122,7 +126,7 @@ fn server(r: &Reader<'_>) -> Option<Server> {
 }
 
 /// Given and wrong is `None`, not given is `Some(None)`.
-fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+pub(super) fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     match read {
         None => Some(None),
         Some(value) => value.map(Some),
@@ -253,6 +257,12 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
     let timezone = r.text_that("timezone", check::timezone, "\"Asia/Dubai\"");
     let pause = r.duration("pause");
     let groups = r.choice("groups", &[("ignore", Groups::Ignore), ("answer", Groups::Answer)]);
+    let gather = r.count("gather_ms");
+    let hours = acts::hours(cx, entries, timezone.as_deref());
+    let (intents, actions) = (acts::intents(cx, entries), acts::actions(cx, entries));
+    if let (Some(intents), Some(actions)) = (&intents, &actions) {
+        acts::known(cx, entries, intents, actions);
+    }
     let channels: Vec<Option<Channel>> =
         tables(entries, "channels").map(|(entries, at)| channel(cx, entries, at, rates)).collect();
     Some(Tenant {
@@ -266,6 +276,10 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
         timezone: timezone?,
         pause: pause?,
         groups: groups?,
+        gather: Duration::from_millis(gather?.into()),
+        hours: hours?,
+        intents: intents?,
+        actions: actions?,
         channels: channels.into_iter().collect::<Option<_>>()?,
     })
 }

@@ -5,9 +5,11 @@
 //! - `values`: durations, sizes, addresses, `${NAME}`
 //! - `read`: typed reading of one section, collecting every mistake instead of stopping at the first
 //! - `load`: the sections, put together
+//! - `acts`: intents, actions, office hours, mail
 //! - `check`: what no key can see alone: a lease shorter than the work it covers, a number given twice
 //! - `report`: mistakes and warnings, each with its line and its mend
 
+mod acts;
 mod check;
 mod keys;
 mod load;
@@ -25,6 +27,7 @@ use std::time::Duration;
 
 use types::Secret;
 
+pub use acts::{Action, Intent};
 pub use keys::{KEYS, Key, Kind, Only, reference};
 pub use load::{load, load_text};
 pub use report::Mistake;
@@ -40,6 +43,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// `[send]`
     pub send: Send,
+    /// `[smtp]`; `None`: no mail.
+    pub smtp: Option<net::MailServer>,
     /// `[breakers]`
     pub breakers: Breakers,
     /// `[alerts]`
@@ -249,6 +254,14 @@ pub struct Tenant {
     pub pause: Duration,
     /// Whether the assistant answers in groups.
     pub groups: Groups,
+    /// Short messages are gathered for so long and answered once (S3.10); nothing: each is answered at once.
+    pub gather: Duration,
+    /// When people are there; `None`: always (S3.10).
+    pub hours: Option<engine::Hours>,
+    /// Its own intents, and its word on the six (S3.4).
+    pub intents: Vec<Intent>,
+    /// What it has done beside replies (S3.5).
+    pub actions: Vec<Action>,
     /// Its numbers and instances, in the order of the file.
     pub channels: Vec<Channel>,
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use types::Secret;
 
+use super::acts::Headers;
 use super::keys::{KEYS, Key, Kind, Only};
 use super::report::{Place, Report};
 use super::tree::{Entry, Node, Value, parse_value};
@@ -310,6 +311,31 @@ impl<'a> Reader<'a> {
             return None;
         }
         let all: Vec<_> = items.iter().map(|item| self.secret_node(item, row, key)).collect();
+        all.into_iter().collect()
+    }
+
+    /// A table of secrets: names of headers and what they carry.
+    pub(super) fn headers(&self, key: &str) -> Option<Headers> {
+        let Some(node) = self.given(key) else { return Some(Vec::new()) };
+        let row = self.row(key)?;
+        let Value::Table(entries) = &node.value else {
+            self.wrong_type(node, row, key);
+            return None;
+        };
+        let one = |entry: &Entry| {
+            let name = entry.key.to_ascii_lowercase();
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+                self.mistake(
+                    &entry.at,
+                    key,
+                    format!("{:?} is no name of a header", cut(&entry.key)),
+                    "write { Authorization = \"${CRM_TOKEN}\" }",
+                );
+                return None;
+            }
+            self.secret_node(&entry.node, row, key).map(|secret| (name, secret))
+        };
+        let all: Vec<_> = entries.iter().map(one).collect();
         all.into_iter().collect()
     }
 

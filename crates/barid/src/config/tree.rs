@@ -7,7 +7,18 @@ use super::report::{Place, Report};
 use super::values::nearest;
 
 /// Tables that come in lists.
-pub(super) const LISTS: [&str; 2] = ["tenants", "tenants.channels"];
+pub(super) const LISTS: [&str; 3] = ["tenants", "tenants.channels", "tenants.intents"];
+
+/// The table whose keys are names that the file gives.
+pub(super) const NAMED: &str = "tenants.actions";
+
+/// A path as the table of keys has it: `tenants.actions.create_order.url` is `tenants.actions.NAME.url`.
+fn canonical(path: &[&str]) -> String {
+    match path {
+        ["tenants", "actions", _, rest @ ..] => [&["tenants", "actions", "NAME"], rest].concat().join("."),
+        _ => path.join("."),
+    }
+}
 
 /// What each variable of ours begins with.
 const PREFIX: &str = "BARID__";
@@ -159,7 +170,7 @@ fn key_of(way: &[String]) -> Option<(Kind, bool)> {
     let numbered: Vec<bool> = way.iter().map(|seg| seg.parse::<usize>().is_ok()).collect();
     let path: Vec<&str> = way.iter().zip(&numbered).filter(|(_, n)| !**n).map(|(seg, _)| seg.as_str()).collect();
     let find = |path: &[&str]| {
-        let path = path.join(".");
+        let path = canonical(path);
         KEYS.iter().find(|k| k.path == path).map(|k| k.kind)
     };
     // Tables that come in lists have a number after their name, and nothing else has.

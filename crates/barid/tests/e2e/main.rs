@@ -3,6 +3,7 @@
 //!
 //! - `support`: the world that every test starts, and how it is looked at
 //! - `intake`, `corpus`, `clients`: what comes in (S1, S7.4)
+//! - `actions`: what follows from a message (S3.4 to S3.6, S3.10)
 //! - `talk`, `people`: conversations, and people who take part in them (S1.8, S3)
 //! - `sending`, `doubt`, `receipts`: what goes out, what may have gone out, and what became of it (S4)
 //! - `jobs`, `letters`, `drain`: the queue (S2)
@@ -10,7 +11,10 @@
 //! - `seeing`, `tenants`: health, metrics, logs (S6); two tenants side by side (S7.1)
 
 #[cfg(test)]
+mod actions;
+#[cfg(test)]
 mod alerts;
+#[cfg(test)]
 mod away;
 #[cfg(test)]
 mod clients;

@@ -86,6 +86,9 @@ fn show(plan: &Result<Plan, Refusal>) -> String {
     let method = match plan.method {
         Method::Get => "GET",
         Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Patch => "PATCH",
+        Method::Delete => "DELETE",
     };
     let body = match &plan.body {
         Body::Empty => String::new(),

@@ -210,18 +210,16 @@ impl Work<'_> {
         if checked.cut {
             self.steps.push(("guard", "cut at the end of a sentence".to_owned()));
         }
-        let proposes = agent.tools.contains(&Tool::Propose);
-        self.propose(done.actions, proposes);
+        // The agent speaks in the handler's place; what follows from the intent is done all the same.
+        self.handle(seen, read);
+        if agent.tools.contains(&Tool::Propose) {
+            for proposal in done.actions {
+                self.propose(&proposal.action, &proposal.title, proposal.note);
+            }
+        }
         if let Some(reason) = done.handover {
             self.call_person(&reason);
         }
         self.finish(Some(("reply".to_owned(), checked.text)), seen)
-    }
-
-    /// What the agent wants done, by the names that its tenant allows.
-    fn propose(&mut self, actions: Vec<super::Proposal>, _proposes: bool) {
-        for proposal in actions {
-            self.steps.push(("action", proposal.action));
-        }
     }
 }

@@ -85,6 +85,9 @@ struct RawTexts {
     unreadable: Option<RawText>,
     opted_out: Option<RawText>,
     opted_in: Option<RawText>,
+    undone: Option<RawText>,
+    closed: Option<RawText>,
+    closed_long: Option<RawText>,
 }
 
 /// A longer text is refused: WhatsApp takes 4,096 characters, and a question is short.
@@ -218,6 +221,9 @@ impl Reader<'_> {
             (raw.unreadable, &mut into.unreadable),
             (raw.opted_out, &mut into.opted_out),
             (raw.opted_in, &mut into.opted_in),
+            (raw.undone, &mut into.undone),
+            (raw.closed, &mut into.closed),
+            (raw.closed_long, &mut into.closed_long),
         ];
         for (text, place) in pairs {
             if let Some(text) = text {

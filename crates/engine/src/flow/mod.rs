@@ -82,6 +82,9 @@ pub(crate) struct Texts {
     pub(crate) unreadable: Wording,
     pub(crate) opted_out: Wording,
     pub(crate) opted_in: Wording,
+    pub(crate) undone: Wording,
+    pub(crate) closed: Wording,
+    pub(crate) closed_long: Wording,
 }
 
 /// A conversation's flow.
@@ -128,8 +131,8 @@ impl Flow {
 }
 
 /// The places that a text may have.
-pub(crate) const PLACES: [&str; 9] =
-    ["assistant", "business", "name", "service", "nationality", "email", "phone", "time", "quantity"];
+pub(crate) const PLACES: [&str; 10] =
+    ["assistant", "business", "name", "service", "nationality", "email", "phone", "time", "quantity", "opens"];
 
 /// Fills `{places}`; what stands in `[brackets]` is left out when a place in it has no value. A place without a value outside brackets
 /// becomes nothing.

@@ -156,6 +156,8 @@ async fn all_agents_off_leaves_the_flow() {
         flow: Flow::default_flow(),
         services: Vec::new(),
         region: "AE".to_owned(),
+        intents: Vec::new(),
+        hours: None,
         staff,
     };
     let mut talk = Talk { engine: Engine::new(vec![brain]).unwrap(), ..talk };

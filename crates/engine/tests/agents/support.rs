@@ -74,6 +74,8 @@ impl Talk {
                 .map(str::to_owned)
                 .to_vec(),
             region: "AE".to_owned(),
+            intents: Vec::new(),
+            hours: None,
             staff,
         };
         let client = Client::new(ClientOptions { allow_private: true, ..ClientOptions::default() }).unwrap();

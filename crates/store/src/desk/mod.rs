@@ -5,6 +5,7 @@
 //! - `rows/`: the rows as people see them
 //! - `follow.rs`: keeps the inbox, and tells what is new, from what the other tables say
 //! - `inbox.rs`, `acts.rs`, `thread.rs`: conversations; `failed.rs`, `letters.rs`, `queue.rs`: what went wrong and what waits
+//! - `sagas.rs`: what was done beside the replies, and what is stuck
 //! - `leads.rs`, `tasks.rs`, `notices.rs`, `charts.rs`, `batches.rs`, `audit.rs`, `alerts.rs`, `breakers.rs`
 
 pub mod acts;
@@ -21,6 +22,7 @@ pub mod letters;
 pub mod notices;
 pub mod queue;
 pub mod rows;
+pub mod sagas;
 pub mod tasks;
 pub mod tenants;
 pub mod thread;
@@ -117,29 +119,4 @@ pub type Rows<T> = Vec<(After, T)>;
 /// Runs a count that stops one above the bound.
 fn counted(tx: &mut dyn Tx, sql: &'static Sql, params: &[Param<'_>]) -> Result<Count> {
     Ok(Count::of(tx.number(sql, params)?))
-}
-
-/// A word and its rank, for columns that are sorted by.
-impl Priority {
-    /// 0 low to 3 critical.
-    #[must_use]
-    pub const fn rank(self) -> u8 {
-        match self {
-            Self::Low => 0,
-            Self::Normal => 1,
-            Self::High => 2,
-            Self::Critical => 3,
-        }
-    }
-
-    /// Back from the rank.
-    #[must_use]
-    pub const fn of_rank(rank: i64) -> Self {
-        match rank {
-            0 => Self::Low,
-            2 => Self::High,
-            3 => Self::Critical,
-            _ => Self::Normal,
-        }
-    }
 }

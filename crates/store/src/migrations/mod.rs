@@ -10,6 +10,7 @@ const VERSIONS: &[(i64, &str)] = &[
     (10, include_str!("0010.sql")),
     (11, include_str!("0011.sql")),
     (15, include_str!("0015.sql")),
+    (20, include_str!("0020.sql")),
     (40, include_str!("0040.sql")),
     (41, include_str!("0041.sql")),
     (42, include_str!("0042.sql")),

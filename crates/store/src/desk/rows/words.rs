@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use types::Priority;
+
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* })*) => {$(
         $(#[$doc])*
@@ -57,17 +59,6 @@ words! {
         Snoozed = "snoozed",
         /// Done; a new message opens it again.
         Resolved = "resolved",
-    }
-    /// How urgent something is.
-    Priority {
-        /// Whenever there is time.
-        Low = "low",
-        /// As usual.
-        Normal = "normal",
-        /// Before the others.
-        High = "high",
-        /// Now.
-        Critical = "critical",
     }
     /// Where a task stands.
     TaskStatus {

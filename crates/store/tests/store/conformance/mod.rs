@@ -9,6 +9,7 @@ mod contacts;
 mod conversations;
 mod dead_letters;
 mod desk;
+mod gather;
 mod inbox;
 mod jobs;
 mod leases;
@@ -18,6 +19,7 @@ mod outbox;
 mod outcomes;
 mod receipts;
 mod reconcile;
+mod sagas;
 mod sweep;
 mod views;
 
@@ -33,6 +35,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
     ("desk", desk::CASES),
+    ("gather", gather::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
@@ -42,6 +45,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("outcomes", outcomes::CASES),
     ("receipts", receipts::CASES),
     ("reconcile", reconcile::CASES),
+    ("sagas", sagas::CASES),
     ("sweep", sweep::CASES),
     ("views", views::CASES),
 ];
