@@ -145,8 +145,10 @@ fn with_outside(wait: &'static str) -> Setup {
 }
 
 async fn result(world: &World, body: &Value) -> (u16, Value) {
-    let answer = world.http.post(world.url("/api/ai-results")).bearer_auth(RUNNER).json(body).send().await.unwrap();
-    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    let sent = world.http.post(world.url("/api/ai-results")).bearer_auth(RUNNER).json(body).send().await;
+    let answer = sent.unwrap_or_else(|e| panic!("{e}"));
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap_or_else(|e| panic!("{e}"));
     (status, serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")))
 }
 
