@@ -36,7 +36,9 @@ fn cases(all: bool) -> Vec<Case> {
     let mut out = Vec::new();
     for refused in [false, true] {
         let calls = if refused { 5 } else { 3 };
-        for (point, most) in [("worker.step_begun", calls), ("worker.step_done", calls), ("worker.step_recorded", calls + 1)] {
+        for (point, most) in
+            [("worker.step_begun", calls), ("worker.step_done", calls), ("worker.step_recorded", calls + 1)]
+        {
             out.extend((1..=most).filter(|n| all || n % 2 == 1).map(|nth| Case { point, nth, refused }));
         }
     }
