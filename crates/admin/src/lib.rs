@@ -67,6 +67,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/jobs/metrics", get(jobs::figures))
         .route("/api/cron/run-outbound-jobs", get(jobs::run_by_cron).post(jobs::run_by_cron))
         .route("/api/whatsapp-send", post(send::send))
+        .route("/api/ai-results", post(api::results::take))
         .with_state(Arc::new(admin))
         .merge(api)
         .fallback(ui::serve)

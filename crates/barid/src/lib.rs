@@ -2,6 +2,7 @@
 //!
 //! - [`config`]: `barid.toml` and its environment
 //! - [`wire`]: where everything meets: configuration in, running engine out
+//! - [`staff`]: agents and experiments, from the configuration to the engine
 //! - [`serve`]: sockets, limits on slow and many clients, the drain
 //! - [`telemetry`]: logs and metrics
 //! - [`cli`]: one file per command
@@ -13,5 +14,6 @@ pub mod config;
 pub mod demo;
 pub mod killpoints;
 pub mod serve;
+pub mod staff;
 pub mod telemetry;
 pub mod wire;

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use axum::Router;
 use egress::alerts::{Sink, Teller};
 use egress::{Account, Egress, Outlet};
+use engine::agent::Line;
 use engine::{Engine, Language, TenantBrain, TenantIntent};
 use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
@@ -26,8 +27,9 @@ use types::SharedClock;
 use types::clock::random_token;
 use worker::{Parts, Worker};
 
-use crate::config::{Channel, Config, Flow, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
+use crate::config::{Channel, Config, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
 use crate::serve::{self, Bounds};
+use crate::staff;
 
 /// A running engine.
 #[derive(Debug)]
@@ -278,31 +280,29 @@ fn free_percent(_: &std::path::Path) -> Option<u8> {
     None
 }
 
-fn brains(config: &Config, synced: &[Synced]) -> anyhow::Result<Engine> {
+fn brains(config: &Config, synced: &[Synced], breakers: Breakers) -> anyhow::Result<Engine> {
     let mut all = Vec::with_capacity(config.tenants.len());
     for (tenant, rows) in config.tenants.iter().zip(synced) {
-        let flow = match &tenant.flow {
-            Flow::Default => engine::Flow::default_flow(),
-            Flow::File(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read the flow {}", path.display()))?;
-                engine::Flow::from_toml(&text).with_context(|| format!("the flow {}", path.display()))?
-            }
-        };
         all.push(TenantBrain {
             id: rows.tenant,
             business: tenant.business.clone(),
             assistant: tenant.assistant.clone(),
             language: if tenant.language.starts_with("ar") { Language::Ar } else { Language::En },
-            flow,
+            flow: staff::flow(&tenant.flow)?,
             services: tenant.services.clone(),
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
             intents: tenant.intents.iter().map(intent).collect(),
             hours: tenant.hours.clone(),
-            staff: engine::agent::Staff::default(),
+            staff: staff::staff(config, tenant)?,
         });
     }
-    Ok(Engine::new(all)?)
+    let engine = Engine::new(all)?;
+    if !config.enhanced || !engine.has_staff() {
+        return Ok(engine);
+    }
+    // Vendors' addresses come from the operator alone, and a model may well run on this machine.
+    let client = Client::new(ClientOptions { allow_private: true, ..ClientOptions::default() })?;
+    Ok(engine.with_line(Line::new(client, breakers)))
 }
 
 fn intent(given: &Intent) -> TenantIntent {
@@ -338,7 +338,7 @@ fn acts(config: &Config, synced: &[Synced], clock: &SharedClock, breakers: &Brea
 /// Who decides, who sends, and who does the rest.
 fn parts(config: &Config, synced: &[Synced], clock: &SharedClock, breakers: &Breakers) -> anyhow::Result<Parts> {
     Ok(Parts {
-        engine: brains(config, synced)?,
+        engine: brains(config, synced, breakers.clone())?,
         egress: senders(config, synced, breakers.clone())?,
         acts: acts(config, synced, clock, breakers)?,
     })
@@ -353,6 +353,7 @@ fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
         keep_ids: config.jobs.keep_ids,
         keep_events: config.jobs.keep_events,
         keep_jobs: config.jobs.keep_done_jobs,
+        session_idle: config.jobs.session_idle,
         probe_every: config.send.probe_every,
         policy: Arc::clone(policy),
     }
@@ -495,6 +496,9 @@ fn desk(
         pauses: pauses(config, synced),
         time_zones: of(|t| &t.timezone),
         assistants: of(|t| &t.assistant),
+        agents: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_agents(config, t))).collect(),
+        experiments: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_experiments(t))).collect(),
+        judge: Some(staff::judge()),
         simulator,
     }
 }

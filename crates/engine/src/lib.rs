@@ -91,6 +91,12 @@ impl Engine {
         self.brains.get(&tenant).is_some_and(|b| b.tenant.staff.needs_aids())
     }
 
+    /// Whether any tenant has agents, experiments, or readers other than the built-in one.
+    #[must_use]
+    pub fn has_staff(&self) -> bool {
+        self.brains.values().any(|b| b.tenant.staff.needs_aids())
+    }
+
     /// How long a message of this tenant waits for an outside service to say what it means (S3.9).
     #[must_use]
     pub fn waits_for_reading(&self, tenant: TenantId) -> Option<std::time::Duration> {

@@ -58,6 +58,8 @@ pub struct Finish {
     pub notice: Option<(String, String)>,
     /// What is to be done beside the reply (S3.5).
     pub acts: Option<NewSaga>,
+    /// What agents and experiments did; `None` for everyone without.
+    pub traces: Option<Box<crate::agents::Traces>>,
 }
 
 /// A reply to be saved.
@@ -118,6 +120,9 @@ impl Op for FinishTurn {
         }
         if self.turn.redriven {
             dead_letters::resolve(tx, self.turn.job)?;
+        }
+        if let Some(traces) = &self.finish.traces {
+            traces.save(tx, s, self.turn.message)?;
         }
         if let Some((title, body)) = &self.finish.notice {
             let key = format!("turn:{}", self.turn.message);

@@ -7,6 +7,7 @@
 //! - `sagas/`: what is done beside the reply (S3.6)
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `agents.rs`: what agents remember and have done
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
 //! - `carry/`: everything into another database (`barid move`)
 //! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
@@ -15,6 +16,7 @@
 #[macro_use]
 pub mod sql;
 pub mod accounts;
+pub mod agents;
 pub mod alerts;
 pub mod breakers;
 pub mod carry;
@@ -247,6 +249,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         accounts::sessions::STATEMENTS,
         accounts::tokens::STATEMENTS,
         accounts::users::STATEMENTS,
+        agents::STATEMENTS,
         alerts::STATEMENTS,
         breakers::STATEMENTS,
         carry::CATALOGUE,
@@ -256,6 +259,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         conversations::STATEMENTS,
         dead_letters::STATEMENTS,
         desk::acts::STATEMENTS,
+        desk::agents::STATEMENTS,
         desk::alerts::STATEMENTS,
         desk::audit::STATEMENTS,
         desk::batches::STATEMENTS,

@@ -295,7 +295,8 @@ id_values!(
     BatchId,
     AuditId,
     SagaId,
-    AlertId
+    AlertId,
+    AgentSessionId
 );
 
 macro_rules! text_values {

@@ -107,6 +107,8 @@ ids! {
     AuditId;
     /// The actions of one message (S3.6).
     SagaId;
+    /// A run of turns of one agent in one conversation (S3.7).
+    AgentSessionId;
     /// An alert, or its way to somebody (S6.6).
     AlertId;
 }

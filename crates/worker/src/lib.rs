@@ -3,6 +3,7 @@
 //! - `conversation.rs`: works one leased conversation until nothing in it is due
 //! - `turn.rs`, `deliver.rs`, `reconcile.rs`: one kind of work each
 //! - `saga.rs`: does the actions of messages, beside the conversations (S3.6)
+//! - `agents.rs`: what turns of tenants with agents need, and what is kept of them
 //! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
 //! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
 //! - `alerts.rs`: looks for what is wrong and tells it (S6.6)
@@ -10,6 +11,7 @@
 //! - `trust.rs`: whether a lease is still ours, before anything is said
 //! - `persist.rs`: writes that must not be lost to a database that is away for a moment
 
+mod agents;
 pub mod alerts;
 mod breakers;
 mod conversation;
@@ -55,6 +57,8 @@ pub struct Options {
     pub keep_events: Duration,
     /// How long finished jobs are kept.
     pub keep_jobs: Duration,
+    /// An agent's session ends after so long without a turn.
+    pub session_idle: Duration,
     /// How often a paused channel is probed.
     pub probe_every: Duration,
     /// Times and choices.

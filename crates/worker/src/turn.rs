@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use engine::agent::Aids;
 use engine::{Decision, Memory, Suppression};
 use futures_util::FutureExt;
 use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
@@ -24,7 +25,14 @@ const LONGEST_TEXT: usize = 4096;
 /// Works one turn; what follows it.
 pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Option<Next> {
     let watch = Stopwatch::start();
-    let finish = match decide(worker, held, &turn).await {
+    let aids = match crate::agents::aids(worker, held, &turn).await {
+        Ok(aids) => aids,
+        Err((fault, error)) => return fail(worker, held, turn, fault, error).await,
+    };
+    if let Some(wait) = crate::agents::still_waits(worker, held, &turn, &aids) {
+        return crate::agents::put_back(worker, held, &turn, wait).await;
+    }
+    let finish = match decide(worker, held, &turn, aids).await {
         Ok(finish) => finish,
         Err((fault, error)) => return fail(worker, held, turn, fault, error).await,
     };
@@ -97,7 +105,7 @@ async fn fail(worker: &Arc<Worker>, held: &Held, turn: Turn, fault: Fault, error
 }
 
 /// What the turn comes to. A hang, a panic and an unreadable memory are failures of this attempt, not of the process.
-async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fault, String)> {
+async fn decide(worker: &Worker, held: &Held, turn: &Turn, aids: Aids) -> Result<Finish, (Fault, String)> {
     let now = worker.store.clock().now();
     let s = &held.snapshot;
     if !store::inbox::answers(s.state, s.state_until, now) {
@@ -109,14 +117,8 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn) -> Result<Finish, (Fa
             .map_err(|e| (Fault::Bug, format!("the conversation's memory cannot be read: {e}")))?,
     };
     worker.acknowledge(held, turn);
-    let request = engine::Turn {
-        tenant: s.tenant,
-        now,
-        message: said(turn),
-        memory,
-        profile_name: s.profile_name.clone(),
-        aids: engine::agent::Aids::default(),
-    };
+    let request =
+        engine::Turn { tenant: s.tenant, now, message: said(turn), memory, profile_name: s.profile_name.clone(), aids };
     fail::fail_point!("worker.deciding");
     let deciding = AssertUnwindSafe(worker.engine.decide(&request)).catch_unwind();
     match tokio::time::timeout(worker.options.turn_timeout, deciding).await {
@@ -184,6 +186,7 @@ fn finish(worker: &Worker, held: &Held, turn: &Turn, decision: Decision) -> Resu
         metrics::counter!("outbound_sanitized_total").increment(u64::from(decision.sanitized));
         tracing::info!(inbound_message_id = %turn.message, removed = decision.sanitized, "a list of services was taken out of the reply");
     }
+    metrics::histogram!("ai_intent_confidence").record(f64::from(decision.confidence));
     // An intent of the tenant's own goes by the name of its handler.
     let intent = decision.handler.clone().unwrap_or_else(|| decision.intent.as_str().to_owned());
     metrics::counter!("ai_intent_detected_total", "intent" => intent).increment(1);
@@ -197,6 +200,7 @@ fn finish(worker: &Worker, held: &Held, turn: &Turn, decision: Decision) -> Resu
     }
     let memory = serde_json::to_string(&decision.memory)
         .map_err(|e| (Fault::Bug, format!("the conversation's memory cannot be written: {e}")))?;
+    let traces = crate::agents::traces(decision.traces, decision.memory.known());
     let state = next_state(held.snapshot.state, opted_out, decision.handover.as_ref().map(|h| h.reason.as_str()));
     let notice = decision.handover.as_ref().map(|h| {
         let known: Vec<_> = decision.fields.iter().map(|(k, v)| format!("{k}: {v}")).collect();
@@ -214,7 +218,17 @@ fn finish(worker: &Worker, held: &Held, turn: &Turn, decision: Decision) -> Resu
     });
     let acts = saga(worker, held, decision.actions, decision.apology);
     let outcome = if replies.is_empty() { "nothing_to_say" } else { "replied" };
-    Ok(Finish { replies, memory: Some(memory), fields: decision.fields, state, opted_out, outcome, notice, acts })
+    Ok(Finish {
+        replies,
+        memory: Some(memory),
+        fields: decision.fields,
+        state,
+        opted_out,
+        outcome,
+        notice,
+        acts,
+        traces,
+    })
 }
 
 fn next_state(

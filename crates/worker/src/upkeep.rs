@@ -80,6 +80,7 @@ pub(crate) async fn redrive(worker: Arc<Worker>) {
 pub(crate) async fn sweep(worker: Arc<Worker>) {
     while pause(&worker, worker.options.janitor_every).await {
         worker.egress.tidy();
+        crate::agents::tidy(&worker).await;
         loop {
             let (o, now) = (&worker.options, worker.store.clock().now());
             let sweep = Sweep {

@@ -1,12 +1,15 @@
 import '../styles/more';
 import { SimpleGrid, Stack, Table } from '@mantine/core';
-import { IconFlask, IconRobot, IconRoute } from '@tabler/icons-react';
+import { IconFlask, IconListDetails, IconRobot, IconRoute } from '@tabler/icons-react';
+import type { ReactNode } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { api, must } from '../api/client';
 import { useTenantId } from '../api/session';
-import { useT } from '../i18n';
+import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
-import { Card, Empty, Facts, Ltr, Page, Problem, Said, Stat, Tag, Waiting } from '../parts/basics';
+import { Sessions } from '../parts/sessions';
+import { Switches } from '../parts/switches';
+import { Card, Empty, Facts, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
 
 export function AgentsPage() {
   const { t } = useT();
@@ -16,6 +19,7 @@ export function AgentsPage() {
   const agents = useQuery({ queryKey: ['agents', tenant], queryFn: () => must(api.GET('/agents', { params: { query } })) });
   const experiments = useQuery({ queryKey: ['experiments', tenant], queryFn: () => must(api.GET('/experiments', { params: { query } })) });
   const count = (one: { value: number; capped: boolean }) => `${format.number(one.value)}${one.capped ? '+' : ''}`;
+  const signed = (share: number) => `${share > 0 ? '+' : ''}${format.percent(share, 1)}`;
   return (
     <Page title={t('agents.title')}>
       <Stack gap="lg">
@@ -25,16 +29,32 @@ export function AgentsPage() {
           {agents.data?.data.map((agent) => (
             <Card key={agent.id} icon={agent.kind === 'flow' ? <IconRoute size={18} aria-hidden /> : <IconRobot size={18} aria-hidden />} title={<Said>{agent.name}</Said>} actions={<Tag tone={agent.enabled ? 'good' : 'neutral'}>{agent.enabled ? t('agents.on') : t('agents.off')}</Tag>}>
               <Stack gap="md">
-                <SimpleGrid cols={2}>
-                  <Stat value={count(agent.active)} label={t('agents.active')} />
-                  <Stat value={count(agent.handed_over)} label={t('agents.handedOver')} />
-                </SimpleGrid>
+                {agent.day && agent.month ? (
+                  <SimpleGrid cols={{ base: 2, sm: 4 }}>
+                    <Stat value={format.number(agent.day.turns)} label={t('agents.turnsDay')} />
+                    <Stat value={format.number(agent.day.cost, { maximumFractionDigits: 2 })} label={t('agents.costDay')} />
+                    <Stat value={format.number(agent.month.cost, { maximumFractionDigits: 2 })} label={t('agents.costMonth')} />
+                    <Stat value={format.number(agent.month.sessions)} label={t('agents.sessionsMonth')} />
+                    <Stat value={agent.day.turns ? format.percent(1 - agent.day.replies / agent.day.turns, 1) : '–'} label={t('agents.errors')} tone={agent.day.turns > agent.day.replies ? 'warn' : undefined} />
+                    <Stat value={agent.month.sessions ? format.percent(agent.month.handovers / agent.month.sessions, 1) : '–'} label={t('agents.handOffs')} />
+                    <Stat value={agent.day.turns ? format.span(agent.day.p95_ms) : '–'} label={t('agents.p95')} />
+                    <Stat value={format.percent(agent.percent / 100)} label={t('agents.rolledOut')} />
+                  </SimpleGrid>
+                ) : (
+                  <SimpleGrid cols={2}>
+                    <Stat value={count(agent.active)} label={t('agents.active')} />
+                    <Stat value={count(agent.handed_over)} label={t('agents.handedOver')} />
+                  </SimpleGrid>
+                )}
                 <Facts
                   rows={[
-                    [t('agents.kind'), agent.kind === 'flow' ? t('agents.kind.flow') : <Said>{agent.kind}</Said>],
+                    [t('agents.kind'), t(agent.kind === 'flow' ? 'agents.kind.flow' : 'agents.kind.agent')],
                     [t('agents.model'), agent.model ? <Ltr mono>{`${agent.provider ?? ''} ${agent.model}`.trim()}</Ltr> : t('agents.noModel')],
+                    ...(agent.fallbacks.length > 0 ? [[t('agents.fallbacks'), <Ltr key="f" mono>{agent.fallbacks.join(', ')}</Ltr>] as [ReactNode, ReactNode]] : []),
+                    ...(agent.prompt_hash ? [[t('agents.prompt'), <Ltr key="p" mono>{agent.prompt_hash}</Ltr>] as [ReactNode, ReactNode]] : []),
                   ]}
                 />
+                {agent.flag ? <Switches flag={agent.flag} on={agent.enabled} percent={agent.percent} name={agent.name} /> : null}
               </Stack>
             </Card>
           ))}
@@ -42,29 +62,45 @@ export function AgentsPage() {
         {agents.data?.data.length === 0 ? <Empty title={t('agents.empty')} icon={<IconRobot size={28} stroke={1.5} />}>{t('agents.emptyMore')}</Empty> : null}
         <Card icon={<IconFlask size={18} aria-hidden />} title={t('agents.experiments')}>
           {experiments.data?.data.length === 0 ? <Empty title={t('agents.noExperiments')} icon={<IconFlask size={28} stroke={1.5} />}>{t('agents.noExperimentsMore')}</Empty> : null}
-          {experiments.data?.data.map((one) => (
-            <Table key={one.id} aria-label={one.id}>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th><Ltr>{one.id}</Ltr> <Tag tone={one.significant ? 'good' : 'neutral'}>{one.significant ? t('agents.significant') : t('agents.notYet')}</Tag></Table.Th>
-                  <Table.Th>{t('agents.share')}</Table.Th>
-                  <Table.Th>{t('nav.inbox')}</Table.Th>
-                  <Table.Th><Said>{one.metric}</Said></Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {one.arms.map((arm) => (
-                  <Table.Tr key={arm.name}>
-                    <Table.Td><Said>{arm.name}</Said></Table.Td>
-                    <Table.Td>{format.percent(arm.share)}</Table.Td>
-                    <Table.Td>{format.number(arm.conversations)}</Table.Td>
-                    <Table.Td>{format.number(arm.reached)} {arm.conversations ? `(${format.percent(arm.reached / arm.conversations, 1)})` : ''}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          ))}
+          {experiments.error ? <Problem error={experiments.error} retry={() => void experiments.refetch()} /> : null}
+          <Stack gap="lg">
+            {experiments.data?.data.map((one) => (
+              <Stack key={one.id} gap="xs" data-experiment={one.id}>
+                <Table.ScrollContainer minWidth={560} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+                  <Table aria-label={one.id}>
+                    <Table.Thead>
+                      <Table.Tr>
+                        <Table.Th><Ltr>{one.id}</Ltr> <Tag tone={!one.split_is_sound ? 'bad' : one.significant ? 'good' : 'neutral'}>{!one.split_is_sound ? t('agents.brokenSplit') : one.significant ? t('agents.significant') : t('agents.notYet')}</Tag> {one.status === 'stopped' ? <Tag>{t('agents.stopped')}</Tag> : null}</Table.Th>
+                        <Table.Th>{t('agents.share')}</Table.Th>
+                        <Table.Th>{t('agents.n')}</Table.Th>
+                        <Table.Th>{word(t, 'goal', one.metric)}</Table.Th>
+                        <Table.Th>{t('agents.lift')}</Table.Th>
+                      </Table.Tr>
+                    </Table.Thead>
+                    <Table.Tbody>
+                      {one.arms.map((arm) => (
+                        <Table.Tr key={arm.name}>
+                          <Table.Td><Said>{arm.name}</Said>{one.winner === arm.name ? <> <Tag tone="good">{t('agents.best')}</Tag></> : null}</Table.Td>
+                          <Table.Td>{format.percent(arm.share)}</Table.Td>
+                          <Table.Td>{format.number(arm.decided)} <span className="quiet">/ {format.number(arm.conversations)}</span></Table.Td>
+                          <Table.Td>{format.number(arm.reached)} {arm.decided ? `(${format.percent(arm.reached / arm.decided, 1)})` : ''}</Table.Td>
+                          <Table.Td>{arm.lift ? <Ltr>{`${signed(arm.lift.difference)} (${signed(arm.lift.low)} … ${signed(arm.lift.high)})`}</Ltr> : '–'}</Table.Td>
+                        </Table.Tr>
+                      ))}
+                    </Table.Tbody>
+                  </Table>
+                </Table.ScrollContainer>
+                <p className="quiet">{t('agents.always', { p: format.number(one.p_value, { maximumFractionDigits: 3 }) })} {one.started_at ? <When at={one.started_at} /> : null}</p>
+                <Switches flag={one.flag} on={one.status === 'running'} percent={one.percent} name={one.id} />
+              </Stack>
+            ))}
+          </Stack>
         </Card>
+        {agents.data?.data.some((agent) => agent.kind === 'agent') ? (
+          <Card icon={<IconListDetails size={18} aria-hidden />} title={t('agents.sessions')}>
+            <Sessions />
+          </Card>
+        ) : null}
       </Stack>
     </Page>
   );

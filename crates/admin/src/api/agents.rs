@@ -1,24 +1,42 @@
-//! Agents and experiments (S3.7, S3.8): to look at. What they are is in the configuration.
+//! Agents and their sessions (S3.7). What they are is in the configuration; what they did, and whether they answer now, is in the database.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use store::desk::Count;
+use serde::{Deserialize, Serialize};
+use store::desk::agents::{Figures, Flags, Sessions, Show, Turns};
 use store::desk::inbox::Counts;
-use types::Moment;
-use utoipa::ToSchema;
+use store::desk::{AgentFlag, AgentSession, AgentTurn, Count};
+use types::{AgentSessionId, TenantId};
+use utoipa::{IntoParams, ToSchema};
 
-use super::Shared;
 use super::caller::Caller;
 use super::conversations::TenantQuery;
-use super::failure::Answer;
-use super::input::Asked;
-use super::page::Page;
+use super::failure::{Answer, Failure};
+use super::input::{Asked, Id};
+use super::page::{self, Page};
+use super::{Desk, Shared};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// An agent of the configuration, as the page shows it.
+#[derive(Clone, Debug, Default)]
+pub struct AgentInfo {
+    /// Its name.
+    pub name: String,
+    /// The first characters of its prompt's digest: another prompt, another hash.
+    pub prompt_hash: String,
+    /// Its providers and their models, in the order in which they are tried.
+    pub providers: Vec<(String, String)>,
+    /// Whether it answers by the configuration: not all off on this node, and not only in an experiment.
+    pub answers: bool,
+}
 
 /// Who answers for a tenant.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Agent {
-    /// Its name in the configuration.
+    /// Its name in the configuration; `flow` for the flow.
     id: String,
     /// As people read it.
     name: String,
@@ -30,71 +48,183 @@ pub(crate) struct Agent {
     model: Option<String>,
     /// Whether it answers.
     enabled: bool,
-    /// Conversations that it answers now.
+    /// For how many of a hundred conversations.
+    percent: u32,
+    /// The switch that turns it off and on; null for the flow, which always answers.
+    flag: Option<String>,
+    /// Models that are asked when the first cannot answer, as `provider model`.
+    fallbacks: Vec<String>,
+    /// Changes with its prompt; null for flows.
+    prompt_hash: Option<String>,
+    /// Conversations that wait for the assistant now.
     active: Count,
     /// Conversations that people answer now.
     handed_over: Count,
+    /// What it did in the last 24 hours; null for flows.
+    day: Option<AgentFigures>,
+    /// What it did in the last 30 days; null for flows.
+    month: Option<AgentFigures>,
 }
 
-/// One variant of an experiment.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Arm {
-    /// Its name.
-    name: String,
-    /// Its share of conversations, percent.
-    share: f64,
-    /// Conversations it has had.
-    conversations: i64,
-    /// Of those, the ones that reached the goal.
-    reached: i64,
+/// What an agent did.
+#[derive(Serialize, ToSchema, Default)]
+pub(crate) struct AgentFigures {
+    /// Sessions with a turn.
+    sessions: i64,
+    /// Turns that it was asked for.
+    turns: i64,
+    /// Turns that it answered; the flow answered the others.
+    replies: i64,
+    /// Turns in which it called a person.
+    handovers: i64,
+    /// Tokens read, by the vendors' count.
+    tokens_in: i64,
+    /// Tokens written.
+    tokens_out: i64,
+    /// In the currency of the configured prices.
+    cost: f64,
+    /// Time that its calls took in a turn, ms.
+    mean_ms: i64,
+    /// 95 of a hundred turns were not slower, ms.
+    p95_ms: i64,
 }
 
-/// Variants of an agent that are compared (S3.8).
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Experiment {
-    /// Its name.
-    id: String,
-    /// What is compared by.
-    metric: String,
-    /// `running`, `stopped`.
-    status: String,
-    /// Its variants.
-    arms: Vec<Arm>,
-    /// Whether the difference is more than chance, at any time one looks.
-    significant: bool,
-    /// When it began.
-    started_at: Moment,
+fn figures(all: &[Figures], agent: &str) -> AgentFigures {
+    all.iter().find(|f| f.agent == agent).map_or_else(AgentFigures::default, |f| AgentFigures {
+        sessions: f.sessions,
+        turns: f.turns,
+        replies: f.replies,
+        handovers: f.handovers,
+        tokens_in: f.tokens_in,
+        tokens_out: f.tokens_out,
+        cost: f.cost as f64 / 1e6,
+        mean_ms: if f.turns > 0 { f.latency_ms / f.turns } else { 0 },
+        p95_ms: f.p95_ms,
+    })
 }
 
-/// Who answers for a tenant.
+/// The slug of a tenant, by which the configuration knows it.
+pub(super) async fn slug(desk: &Desk, caller: &Caller, tenant: TenantId) -> Result<String, Failure> {
+    let tenants = caller.tenants(desk).await?;
+    Ok(tenants.into_iter().find(|t| t.id == tenant).map(|t| t.slug).unwrap_or_default())
+}
+
+/// A switch as it stands; on for all where nobody has set it.
+pub(super) fn switch(flags: &[AgentFlag], name: &str) -> AgentFlag {
+    flags.iter().find(|f| f.name == name).cloned().unwrap_or_else(|| AgentFlag {
+        name: name.to_owned(),
+        on: true,
+        percent: 100,
+        reason: None,
+        set_by: None,
+        set_at: None,
+    })
+}
+
+/// Who answers for a tenant: the flow, and its agents.
 #[utoipa::path(get, path = "/agents", tag = "agents", params(TenantQuery), responses((status = 200, body = Page<Agent>)))]
 pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Asked<TenantQuery>) -> Answer<Page<Agent>> {
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
-    let tenants = caller.tenants(&desk).await?;
-    let slug = tenants.iter().find(|t| t.id == tenant).map(|t| t.slug.clone()).unwrap_or_default();
+    let slug = slug(&desk, &caller, tenant).await?;
     let counts = desk.store.read(Counts { tenant, user: None, status: None }).await?;
     let name = desk.options.assistants.get(&slug).cloned().unwrap_or_else(|| "Assistant".into());
-    let agent = Agent {
+    let mut data = vec![Agent {
         id: "flow".into(),
         name,
         kind: "flow".into(),
         provider: None,
         model: None,
         enabled: true,
+        percent: 100,
+        flag: None,
+        fallbacks: Vec::new(),
+        prompt_hash: None,
         active: counts.pending,
         handed_over: counts.open,
-    };
-    Ok(Json(Page { data: vec![agent], next: None, prev: None, has_more: false }))
+        day: None,
+        month: None,
+    }];
+    if let Some(agents) = desk.options.agents.get(&slug).filter(|a| !a.is_empty()) {
+        let flags = desk.store.read(Flags(tenant)).await?;
+        let now = desk.store.clock().now();
+        let day = desk.store.read(Show { tenant, since: now.minus(DAY) }).await?;
+        let month = desk.store.read(Show { tenant, since: now.minus(DAY * 30) }).await?;
+        let all = switch(&flags, "agents");
+        for agent in agents {
+            let flag = switch(&flags, &format!("agent:{}", agent.name));
+            let (first, rest) = agent.providers.split_first().map_or((None, &[][..]), |(f, r)| (Some(f), r));
+            data.push(Agent {
+                id: agent.name.clone(),
+                name: agent.name.clone(),
+                kind: "agent".into(),
+                provider: first.map(|f| f.0.clone()),
+                model: first.map(|f| f.1.clone()),
+                enabled: all.on && flag.on && agent.answers,
+                percent: flag.percent.min(all.percent),
+                flag: Some(flag.name),
+                fallbacks: rest.iter().map(|(provider, model)| format!("{provider} {model}")).collect(),
+                prompt_hash: Some(agent.prompt_hash.clone()),
+                active: counts.pending,
+                handed_over: counts.open,
+                day: Some(figures(&day, &agent.name)),
+                month: Some(figures(&month, &agent.name)),
+            });
+        }
+    }
+    Ok(Json(Page { data, next: None, prev: None, has_more: false }))
 }
 
-/// Experiments of a tenant.
-#[utoipa::path(get, path = "/experiments", tag = "agents", params(TenantQuery),
-    responses((status = 200, body = Page<Experiment>)))]
-pub(crate) async fn experiments(
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SessionQuery {
+    /// Slug or id; the caller's first tenant where it is left out.
+    tenant: Option<String>,
+    /// Only of this agent.
+    agent: Option<String>,
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Where to go on.
+    cursor: Option<String>,
+}
+
+/// Lists agents' sessions, newest first.
+#[utoipa::path(get, path = "/agent-sessions", tag = "agents", params(SessionQuery),
+    responses((status = 200, body = Page<AgentSession>)))]
+pub(crate) async fn sessions(
     State(desk): Shared,
     caller: Caller,
-    Asked(query): Asked<TenantQuery>,
-) -> Answer<Page<Experiment>> {
-    caller.tenant(&desk, query.tenant.as_deref()).await?;
-    Ok(Json(Page { data: Vec::new(), next: None, prev: None, has_more: false }))
+    Asked(query): Asked<SessionQuery>,
+) -> Answer<Page<AgentSession>> {
+    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
+    let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
+    let list = Sessions { tenant, agent: query.agent, after: asked.newest(), limit: asked.fetch() };
+    Ok(Json(asked.page(desk.store.read(list).await?)))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TurnQuery {
+    /// Rows of a page.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Where to go on.
+    cursor: Option<String>,
+}
+
+/// The turns of a session, oldest first, each with its calls of models.
+#[utoipa::path(get, path = "/agent-sessions/{id}/turns", tag = "agents", params(("id" = AgentSessionId, Path), TurnQuery),
+    responses((status = 200, body = Page<AgentTurn>)))]
+pub(crate) async fn turns(
+    State(desk): Shared,
+    caller: Caller,
+    Id(session): Id<AgentSessionId>,
+    Asked(query): Asked<TurnQuery>,
+) -> Answer<Page<AgentTurn>> {
+    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
+    let after = asked.after().unwrap_or(store::desk::After::OLDEST);
+    let turns = Turns { session, after, limit: asked.fetch(), access: caller.access };
+    Ok(Json(asked.page(desk.store.read(turns).await?)))
 }

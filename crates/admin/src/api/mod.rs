@@ -5,7 +5,7 @@
 //! - `input.rs`, `page.rs`, `failure.rs`, `csv.rs`: what comes in, lists, refusals, tables for other programs
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
 //! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
-//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
+//!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
 //!   `batches.rs`, `simulator.rs`
 
 mod acts;
@@ -22,9 +22,11 @@ mod csv;
 mod dead_letters;
 mod describe;
 mod events;
+pub mod experiments;
 mod failed_sends;
 mod failure;
 mod feed;
+mod flags;
 mod follower;
 mod guard;
 mod health;
@@ -35,6 +37,7 @@ mod messages;
 mod notifications;
 mod page;
 pub mod password;
+pub(crate) mod results;
 mod rights;
 mod sagas;
 pub mod simulator;
@@ -62,6 +65,8 @@ use types::text::digest;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use agents::AgentInfo;
+pub use experiments::ExperimentInfo;
 use failure::Failure;
 use feed::Feed;
 pub use guard::Peer;
@@ -81,6 +86,12 @@ pub struct Options {
     pub time_zones: HashMap<String, String>,
     /// The assistant's name of each tenant, by its slug.
     pub assistants: HashMap<String, String>,
+    /// The agents of each tenant, by its slug.
+    pub agents: HashMap<String, Vec<AgentInfo>>,
+    /// The experiments of each tenant, by its slug.
+    pub experiments: HashMap<String, Vec<ExperimentInfo>>,
+    /// Says what experiments' outcomes mean.
+    pub judge: Option<Arc<dyn experiments::Judge>>,
     /// The demo's simulated providers.
     pub simulator: Option<Arc<dyn simulator::World>>,
 }
@@ -280,8 +291,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(notifications::read))
         .routes(routes!(notifications::unread))
         .routes(routes!(notifications::snooze))
-        .routes(routes!(agents::list))
-        .routes(routes!(agents::experiments))
+        .merge(brain())
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
         .routes(routes!(health::get))
@@ -303,6 +313,16 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(simulator::messages, simulator::write))
         .routes(routes!(simulator::add_fault, simulator::clear_faults))
         .routes(routes!(simulator::clock))
+}
+
+/// Agents, their switches, and experiments.
+fn brain() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::sessions))
+        .routes(routes!(agents::turns))
+        .routes(routes!(experiments::list))
+        .routes(routes!(flags::list, flags::set))
 }
 
 /// The description of the API (OpenAPI 3.1), as `docs/api/openapi.json` keeps it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::Admin;
-use admin::api::{Desk, Options, Peer, new_token, password};
+use admin::api::{AgentInfo, Desk, Options, Peer, new_token, password};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -89,7 +89,7 @@ impl Hands<'_> {
             lease: claimed.lease.clone(),
             snapshot: std::sync::Arc::new(claimed.snapshot.clone()),
             turn: turn.clone(),
-            finish: Finish { replies: vec![reply], outcome: "replied", ..Finish::default() },
+            finish: Finish { replies: vec![reply], outcome: "replied", traces: Some(agent()), ..Finish::default() },
             hold: None,
             stop: false,
             policy: Arc::clone(&self.policy),
@@ -137,6 +137,27 @@ async fn one(store: &Store, text: String) -> String {
     let name: &'static str = text.clone().leak();
     let sql = Box::leak(Box::new(store::sql::Sql { name, text: text.leak() }));
     store.read(One(sql)).await.unwrap()
+}
+
+/// What an agent did in a turn.
+fn agent() -> Box<store::agents::Traces> {
+    let record = store::agents::Record {
+        agent: "front_desk".into(),
+        workflow: "agent",
+        provider: Some("openai".into()),
+        model: Some("m".into()),
+        input: "boom".into(),
+        output: "Hello".into(),
+        status: "replied",
+        calls: "[]".into(),
+        call_count: 1,
+        tokens_in: 90,
+        tokens_out: 10,
+        cost: 1_500_000,
+        latency_ms: 300,
+        ..store::agents::Record::default()
+    };
+    Box::new(store::agents::Traces { records: vec![record], ..store::agents::Traces::default() })
 }
 
 struct Put(&'static store::sql::Sql);
@@ -240,6 +261,7 @@ async fn furnish(store: &Store, door: &Door, n: u32) -> Things {
         ("token", token.id.to_string()),
         ("user", user.to_string()),
         ("batch", batch.id.unwrap().to_string()),
+        ("session", of("agent_session", "").await),
     ])
 }
 
@@ -292,7 +314,14 @@ impl App {
             a = furnish(&store, &door(0, "alain"), 1).await;
             b = furnish(&store, &door(1, "oasis"), 2).await;
         }
-        let desk = Desk::new(store.clone(), Options::default());
+        let info = AgentInfo {
+            name: "front_desk".into(),
+            prompt_hash: "0123456789ab".into(),
+            providers: vec![("openai".into(), "m".into()), ("claude".into(), "n".into())],
+            answers: true,
+        };
+        let agents = ["alain", "oasis"].map(|slug| (slug.to_owned(), vec![info.clone()])).into();
+        let desk = Desk::new(store.clone(), Options { agents, ..Options::default() });
         let admin = Admin {
             store: store.clone(),
             runner_token: None,
@@ -430,6 +459,7 @@ pub fn filled(path: &str, things: &Things) -> String {
         "users" => "user",
         "tokens" => "token",
         "batches" => "batch",
+        "agent-sessions" => "session",
         other => panic!("no thing for {other}"),
     };
     path.replace("{id}", &things[kind])
@@ -449,6 +479,7 @@ pub fn body_of(method: &str, path: &str) -> Option<Value> {
         ("PATCH", "/tasks/{id}") => json!({ "title": "x" }),
         ("PATCH", "/users/{id}") => json!({ "name": "x" }),
         (_, p) if p.starts_with("/breakers/") => json!({ "reason": "x" }),
+        ("PUT", "/flags") => json!({ "name": "agents", "on": false }),
         ("POST", "/tasks") => json!({ "title": "x" }),
         ("POST", "/users") => json!({ "email": "new@example.com", "name": "New", "role": "viewer" }),
         ("POST", "/tokens") => json!({ "name": "new", "scopes": ["read"] }),

@@ -185,3 +185,47 @@ async fn charts_say_the_same_as_a_picture_and_as_a_table() {
         assert_eq!(status, StatusCode::BAD_REQUEST, "{wrong}");
     }
 }
+
+/// S3.7, S3.8: what agents did and cost is shown, an administrator turns one off with the reason on record, and nobody turns another tenant's.
+#[tokio::test]
+async fn agents_are_shown_and_switched() {
+    let app = App::new().await;
+    let boss = app.person(Role::Admin, Some(app.tenant(&app.a))).await;
+    let get = |path: &'static str| app.send(by_page(&boss, "GET", path, None));
+    let (_, agents) = get("/agents").await;
+    let desk = &agents["data"][1];
+    assert_eq!((&desk["id"], &desk["enabled"], &desk["percent"]), (&json!("front_desk"), &json!(true), &json!(100)));
+    assert_eq!(
+        (&desk["day"]["turns"], &desk["day"]["cost"], &desk["month"]["p95_ms"]),
+        (&json!(1), &json!(1.5), &json!(300))
+    );
+    assert_eq!(desk["fallbacks"], json!(["claude n"]));
+    let (_, sessions) = get("/agent-sessions?agent=front_desk").await;
+    assert_eq!((&sessions["data"][0]["tokens_in"], &sessions["data"][0]["outcome"]), (&json!(90), &json!("open")));
+    let path = format!("/agent-sessions/{}/turns", app.a["session"]);
+    let (_, turns) = app.send(by_page(&boss, "GET", &path, None)).await;
+    assert_eq!((&turns["data"][0]["input"], &turns["data"][0]["output"]), (&json!("boom"), &json!("Hello")));
+
+    let off = json!({ "name": "agent:front_desk", "on": false, "reason": "it is rude" });
+    let (status, flag) = app.send(by_page(&boss, "PUT", "/flags", Some(&off))).await;
+    assert_eq!((status, &flag["on"], &flag["reason"]), (StatusCode::OK, &json!(false), &json!("it is rude")));
+    assert_eq!(get("/agents").await.1["data"][1]["enabled"], false);
+    let (_, flags) = get("/flags").await;
+    assert_eq!((&flags["data"][0]["name"], &flags["data"][0]["on"]), (&json!("agents"), &json!(true)));
+    assert_eq!(flags["data"][1]["on"], false);
+    let (_, audit) = get("/audit").await;
+    assert!(
+        audit["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|line| line["action"] == "flag.set" && line["reason"] == "it is rude")
+    );
+    for (body, want) in [
+        (json!({ "name": "agent:nobody", "on": false }), StatusCode::NOT_FOUND),
+        (json!({ "name": "agents", "on": false, "tenant": "oasis" }), StatusCode::NOT_FOUND),
+        (json!({ "name": "agents", "on": true, "percent": 101 }), StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(app.send(by_page(&boss, "PUT", "/flags", Some(&body))).await.0, want, "{body}");
+    }
+}

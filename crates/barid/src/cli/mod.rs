@@ -5,6 +5,7 @@
 //! - `serve`, `demo`: run until stopped; `chat`: talk to the running demo as a lead
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
+//! - `flags`: switches of agents and experiments
 //! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
 
 mod beside;
@@ -17,6 +18,7 @@ mod dlq;
 mod doctor;
 mod export;
 mod failed;
+mod flags;
 mod jobs;
 mod migrate;
 mod r#move;
@@ -90,6 +92,9 @@ enum Command {
     /// Breakers before outside dependencies: look, probe, hold open, reset.
     #[command(subcommand)]
     Breakers(breakers::Command),
+    /// Switches of agents and experiments: they act with the next message.
+    #[command(subcommand)]
+    Flags(flags::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
     /// Carry the installation to another database; goes on where it was when it is run again.
@@ -246,6 +251,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
         Command::Sagas(command) => sagas::run(&cx, command).await,
         Command::Jobs(command) => jobs::run(&cx, command).await,
         Command::Breakers(command) => breakers::run(&cx, command).await,
+        Command::Flags(command) => flags::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
         Command::Move(args) => r#move::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,

@@ -261,7 +261,7 @@ fn tenants(cx: &Context, root: &[Entry]) {
                 seen.once(cx, &r, key, &r.text(key).unwrap_or_default(), &slug);
             }
             clear_text(&r);
-            plain_secrets(&r);
+            plain_secrets(&r, "tenants.channels.");
         }
         if channels == 0 {
             tenant.warning(
@@ -316,9 +316,9 @@ fn clear_text(r: &Reader<'_>) {
 }
 
 /// S7.2: a secret in the file is a secret in its backups and in version control.
-fn plain_secrets(r: &Reader<'_>) {
+pub(super) fn plain_secrets(r: &Reader<'_>, section: &str) {
     for row in KEYS.iter().filter(|k| matches!(k.kind, Kind::Secret | Kind::Secrets)) {
-        let Some(key) = row.path.strip_prefix("tenants.channels.") else { continue };
+        let Some(key) = row.path.strip_prefix(section) else { continue };
         let Some(node) = r.given(key) else { continue };
         let items = if let Value::List(items) = &node.value { items.as_slice() } else { std::slice::from_ref(node) };
         for item in items.iter().filter(|item| !matches!(item.at, Place::Env(_))) {
@@ -339,6 +339,15 @@ pub(super) fn slug(text: &str) -> Result<(), String> {
     let letters = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !letters || text.starts_with('-') || text.len() > 40 {
         return Err(format!("{text:?} is not 1 to 40 small letters, digits and \"-\""));
+    }
+    Ok(())
+}
+
+/// A name of an agent, a provider or an experiment: it stands in rows, metrics, breakers and switches.
+pub(super) fn known_name(text: &str) -> Result<(), String> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+    if text.len() > 40 || text == "flow" || !text.bytes().all(fits) {
+        return Err(format!("{text:?} is no name: 1 to 40 small letters, digits, \"_\" and \"-\", and not \"flow\""));
     }
     Ok(())
 }

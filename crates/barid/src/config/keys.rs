@@ -58,6 +58,8 @@ pub enum Kind {
     Count(u32, u32),
     /// Names of headers with values that are never shown.
     Headers,
+    /// A number from 0 to this, with or without a fraction.
+    Decimal(u32),
     /// True or false.
     Flag,
     /// IP address and port.
@@ -86,6 +88,7 @@ impl Kind {
             Self::Size => "size".to_owned(),
             Self::Count(min, max) => format!("whole number, {min} to {max}"),
             Self::Headers => "table of secrets".to_owned(),
+            Self::Decimal(max) => format!("number, 0 to {max}"),
             Self::Flag => "true or false".to_owned(),
             Self::Socket => "IP address and port".to_owned(),
             Self::Web => "http(s) address".to_owned(),
@@ -142,9 +145,13 @@ impl Key {
     /// The name of the variable that sets it; `N` stands for an index, counted from 0.
     #[must_use]
     pub fn variable(&self) -> String {
-        let path = self.path.replace("tenants.channels.", "tenants.n.channels.n.");
-        let path = path.replace("tenants.intents.", "tenants.n.intents.n.");
-        let path = if path.starts_with("tenants.n") { path } else { path.replace("tenants.", "tenants.n.") };
+        let mut path = String::new();
+        let mut way = String::new();
+        for part in self.path.split('.') {
+            way = if way.is_empty() { part.to_owned() } else { format!("{way}.{part}") };
+            let index = if super::tree::LISTS.contains(&way.as_str()) { ".n" } else { "" };
+            path = if path.is_empty() { format!("{part}{index}") } else { format!("{path}.{part}{index}") };
+        }
         format!("BARID__{}", path.to_ascii_uppercase().replace('.', "__"))
     }
 }
@@ -171,6 +178,7 @@ pub const KEYS: &[Key] = &[
     Key::new("jobs.poll", Kind::Duration(10), "How often to look for due work when nothing wakes the workers (S2.7).").default(r#""5s""#),
     Key::new("jobs.redrive", Kind::Durations, "Waits before each automatic retry of a dead letter; after the last, only by hand (S2.5).").default(r#"["1m", "5m", "15m", "1h"]"#),
     Key::new("jobs.janitor_every", Kind::Duration(100), "How often expired leases are freed, stuck conversations released and old rows trimmed (S2.6).").default(r#""5m""#),
+    Key::new("jobs.session_idle", Kind::Duration(1_000), "An agent's session ends after so long without a turn (S2.6).").default(r#""30m""#),
     Key::new("jobs.drain", Kind::Duration(0), "How long a stopping node lets running work finish (S2.9).").default(r#""30s""#),
     Key::new("jobs.keep_ids", Kind::Duration(8 * DAY), "How long a processed message id is remembered, so that a repeat is known (S1.6). Meta repeats for 7 days.").default(r#""30d""#),
     Key::new("jobs.keep_done_jobs", Kind::Duration(HOUR), "How long finished jobs are kept.").default(r#""7d""#),
@@ -208,6 +216,26 @@ pub const KEYS: &[Key] = &[
     Key::new("log.format", Kind::Choice(&["pretty", "json"]), "For people, or one JSON object per line (S6.5).").default(r#""pretty""#),
     Key::new("log.level", Kind::Text, "Least level shown, or a filter such as `info,store=debug`.").default(r#""info""#),
     Key::new("log.message_text", Kind::Flag, "Log the text of messages (S6.5).").default("false"),
+    Key::new("agents.name", Kind::Text, "An agent's name: tenants choose it by that (S3.7).").required(r#""front_desk""#),
+    Key::new("agents.prompt", Kind::Text, "What it is and does: its system prompt. `{assistant}` and `{business}` are filled.").optional(r#""You are {assistant} of {business}. Help people find an office.""#),
+    Key::new("agents.prompt_file", Kind::Text, "The same in a file.").optional(r#""prompts/front_desk.txt""#),
+    Key::new("agents.temperature", Kind::Decimal(2), "How freely it writes; left out: as the model does by itself.").optional("0.3"),
+    Key::new("agents.max_output", Kind::Count(16, 32_768), "A reply has at most so many tokens.").default("400"),
+    Key::new("agents.context_tokens", Kind::Count(256, 1_000_000), "A request has at most so many tokens: the prompt always, then the newest turns that fit.").default("4000"),
+    Key::new("agents.session_tokens", Kind::Count(0, 100_000_000), "A session takes at most so many tokens, then the flow answers; 0: no bound.").default("200000"),
+    Key::new("agents.tools", Kind::Texts, "What it may do by itself: `set_field`, `hand_over`, `propose_action`.").default(r#"["set_field", "hand_over"]"#),
+    Key::new("agents.actions", Kind::Texts, "Actions that it may propose, by their names.").default("[]"),
+    Key::new("agents.links", Kind::Texts, "Hosts that its replies may name; links to others are taken out.").default("[]"),
+    Key::new("agents.timeout", Kind::Duration(100), "Longest that all its calls for one message may take; then the flow answers. Shorter than `jobs.turn_timeout`.").default(r#""20s""#),
+    Key::new("agents.call_timeout", Kind::Duration(100), "Longest that one call may take.").default(r#""10s""#),
+    Key::new("agents.retries", Kind::Count(0, 5), "Further attempts at one provider, with growing pauses, before the next.").default("2"),
+    Key::new("agents.providers.name", Kind::Text, "The provider's name in metrics, breakers (`llm_NAME`) and logs.").required(r#""openai""#),
+    Key::new("agents.providers.kind", Kind::Choice(&["openai", "anthropic", "gemini"]), "How it speaks; `openai` is also Ollama, vLLM and most others.").required(r#""openai""#),
+    Key::new("agents.providers.base_url", Kind::Web, "Its address; left out: the vendor's own.").optional(r#""http://127.0.0.1:11434/v1""#),
+    Key::new("agents.providers.model", Kind::Text, "The model.").required(r#""gpt-4o-mini""#),
+    Key::new("agents.providers.api_key", Kind::Secret, "The key, where it wants one.").optional(r#""${OPENAI_API_KEY}""#),
+    Key::new("agents.providers.price_in", Kind::Decimal(1_000_000), "Price of a million tokens read, in your currency.").default("0"),
+    Key::new("agents.providers.price_out", Kind::Decimal(1_000_000), "Price of a million tokens written.").default("0"),
     Key::new("tenants.slug", Kind::Text, "Short name in URLs, commands and logs: small letters, digits, `-`. Keep it: rows belong to it (S7.1).").required(r#""alain""#),
     Key::new("tenants.business", Kind::Text, "The business's name, as people read it.").required(r#""Al Ain Business Center""#),
     Key::new("tenants.assistant", Kind::Text, "The assistant's name, as people read it.").required(r#""ABCai""#),
@@ -219,6 +247,10 @@ pub const KEYS: &[Key] = &[
     Key::new("tenants.pause", Kind::Duration(1_000), "How long a person's own reply pauses the assistant (S3.10).").default(r#""2h""#),
     Key::new("tenants.groups", Kind::Choice(&["ignore", "answer"]), "Whether the assistant answers in groups.").default(r#""ignore""#),
     Key::new("tenants.gather_ms", Kind::Count(0, 60_000), "Short messages that follow each other within so many milliseconds are gathered and answered once (S3.10); 0: each by itself.").default("0"),
+    Key::new("tenants.agent", Kind::Text, "The agent that answers in the flow's place (S3.7); the flow answers whenever it cannot.").optional(r#""front_desk""#),
+    Key::new("tenants.understanding", Kind::Choice(&["builtin", "model", "outside"]), "Who says what a message means (S3.3): the built-in classifier, a model, or an outside service (`POST /api/ai-results`, S3.9).").default(r#""builtin""#),
+    Key::new("tenants.understanding_agent", Kind::Text, "The agent whose models read, for `model`; left out: `agent`.").optional(r#""reader""#),
+    Key::new("tenants.understanding_wait", Kind::Duration(100), "How long a message waits for `outside`; then the flow answers by itself.").default(r#""20s""#),
     Key::new("tenants.hours.monday", Kind::Text, "When people are there: `09:00-18:00`, several with commas between them, or `closed` (S3.10). Without this table: always.").default(r#""closed""#),
     Key::new("tenants.hours.tuesday", Kind::Text, "The same.").default(r#""closed""#),
     Key::new("tenants.hours.wednesday", Kind::Text, "The same.").default(r#""closed""#),
@@ -254,6 +286,16 @@ pub const KEYS: &[Key] = &[
     Key::new("tenants.actions.NAME.timeout", Kind::Duration(100), "Longest that one attempt may take.").default(r#""10s""#),
     Key::new("tenants.actions.NAME.retry", Kind::Durations, "Waits before each further attempt of what may pass; after the last it has failed for good (S3.6).").default(r#"["10s", "1m", "5m", "30m"]"#),
     Key::new("tenants.actions.NAME.on_doubt", Kind::Choice(&["again", "hold"]), "When nobody knows whether it was done: again, under the same key, or wait for a person (S3.6).").default(r#""again""#),
+    Key::new("tenants.experiments.name", Kind::Text, "An experiment's name (S3.8).").required(r#""greeting""#),
+    Key::new("tenants.experiments.salt", Kind::Text, "Another salt deals the variants anew.").optional(r#""2027""#),
+    Key::new("tenants.experiments.goal", Kind::Choice(&["handover", "quotation", "contact"]), "What counts: a person called, a hand-over for a quotation, or an e-mail address or phone number told.").default(r#""handover""#),
+    Key::new("tenants.experiments.percent", Kind::Count(0, 100), "So many of a hundred conversations take part.").default("100"),
+    Key::new("tenants.experiments.within", Kind::Duration(1_000), "A conversation that has not reached the goal by then has not.").default(r#""7d""#),
+    Key::new("tenants.experiments.arms.name", Kind::Text, "A variant's name.").required(r#""warm""#),
+    Key::new("tenants.experiments.arms.weight", Kind::Count(0, 1_000_000), "Its share, relative to the others.").default("1"),
+    Key::new("tenants.experiments.arms.agent", Kind::Text, "The agent that answers; `flow`: none.").optional(r#""front_desk""#),
+    Key::new("tenants.experiments.arms.prompt", Kind::Text, "In place of that agent's prompt.").optional(r#""You are {assistant}, warm and brief.""#),
+    Key::new("tenants.experiments.arms.flow", Kind::Text, "In place of the tenant's flow: `default`, or a file.").optional(r#""flows/warm.toml""#),
     Key::new("tenants.channels.kind", Kind::Choice(&["meta", "greenapi"]), "The provider.").required(r#""meta""#),
     Key::new("tenants.channels.phone_number_id", Kind::Text, "The number's id at Meta (not the number).").required(r#""105500000000001""#).of(Only::Meta),
     Key::new("tenants.channels.verify_token", Kind::Secret, "What Meta says in the verification handshake (S1.1).").required(r#""${META_VERIFY_TOKEN}""#).of(Only::Meta),

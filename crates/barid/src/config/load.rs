@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::acts;
+use super::agents;
 use super::check;
 use super::keys::Only;
 use super::read::{Context, Reader};
@@ -55,6 +56,7 @@ pub fn load_text(
     let mut root = tree::parse(text.trim_start_matches('\u{feff}'), &mut report);
     tree::overlay(&mut root, &variables, &mut report);
     check::shape(&root, &mut report);
+    let enhanced = enhanced(&variables, &mut report);
     let cx = Context { env: variables.into_iter().collect(), folder: folder.to_owned(), report: RefCell::new(report) };
 
     let server = server(&Reader::top(&cx, &root, "server"));
@@ -66,10 +68,14 @@ pub fn load_text(
     let alerts = alerts(&Reader::top(&cx, &root, "alerts"));
     let log = log(&Reader::top(&cx, &root, "log"));
     let rates = send.as_ref().map_or((1, 1), |s| (s.rate_meta, s.rate_greenapi));
+    let agents = agents::agents(&cx, &root);
     let tenants: Vec<Option<Tenant>> =
         tables(&root, "tenants").map(|(entries, at)| tenant(&cx, entries, at, rates)).collect();
     check::cross(&cx, &root);
     check::actions(&cx, &root, &tenants);
+    if let Some(agents) = &agents {
+        agents::cross(&cx, &root, agents);
+    }
 
     let mut report = cx.report.into_inner();
     report.sort();
@@ -87,6 +93,8 @@ pub fn load_text(
             breakers: breakers?,
             alerts: alerts?,
             log: log?,
+            enhanced,
+            agents: agents?,
             tenants,
             warnings,
         })
@@ -94,6 +102,26 @@ pub fn load_text(
     let name = name.to_owned();
     config(report.warnings)
         .ok_or_else(|| vec![whole_file(name, "was refused without a reason", "report this as a defect of Barid")])
+}
+
+/// `WA_ENHANCED_PROCESSING`, under the name that operators know from before Barid.
+fn enhanced(variables: &[(String, String)], report: &mut Report) -> bool {
+    const NAME: &str = "WA_ENHANCED_PROCESSING";
+    let Some((_, text)) = variables.iter().find(|(name, _)| name == NAME) else { return true };
+    match text.trim().to_ascii_lowercase().as_str() {
+        "" | "true" | "1" | "yes" | "on" => true,
+        "false" | "0" | "no" | "off" => false,
+        _ => {
+            let at = Place::Env(NAME.to_owned());
+            report.mistake(
+                &at,
+                "",
+                format!("{text:?} is neither true nor false"),
+                "write false to turn all agents off",
+            );
+            true
+        }
+    }
 }
 
 /// The tables of a list, each with its place.
@@ -166,9 +194,18 @@ fn jobs(r: &Reader<'_>) -> Option<Jobs> {
     let retry = r.durations("retry");
     let redrive = r.durations("redrive");
     let workers = r.count("workers");
-    let spans =
-        ["lease", "turn_timeout", "poll", "janitor_every", "drain", "keep_ids", "keep_done_jobs", "keep_events"];
-    let [lease, turn_timeout, poll, janitor_every, drain, keep_ids, keep_done_jobs, keep_events] =
+    let spans = [
+        "lease",
+        "turn_timeout",
+        "poll",
+        "janitor_every",
+        "drain",
+        "keep_ids",
+        "keep_done_jobs",
+        "keep_events",
+        "session_idle",
+    ];
+    let [lease, turn_timeout, poll, janitor_every, drain, keep_ids, keep_done_jobs, keep_events, session_idle] =
         spans.map(|key| r.duration(key));
     let retry = retry?;
     Some(Jobs {
@@ -184,6 +221,7 @@ fn jobs(r: &Reader<'_>) -> Option<Jobs> {
         janitor_every: janitor_every?,
         drain: drain?,
         keep_ids: keep_ids?,
+        session_idle: session_idle?,
         keep_done_jobs: keep_done_jobs?,
         keep_events: keep_events?,
     })
@@ -263,6 +301,7 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
     if let (Some(intents), Some(actions)) = (&intents, &actions) {
         acts::known(cx, entries, intents, actions);
     }
+    let staff = agents::staff(cx, &r, entries);
     let channels: Vec<Option<Channel>> =
         tables(entries, "channels").map(|(entries, at)| channel(cx, entries, at, rates)).collect();
     Some(Tenant {
@@ -280,11 +319,12 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
         hours: hours?,
         intents: intents?,
         actions: actions?,
+        staff: staff?,
         channels: channels.into_iter().collect::<Option<_>>()?,
     })
 }
 
-fn flow(r: &Reader<'_>) -> Option<Flow> {
+pub(super) fn flow(r: &Reader<'_>) -> Option<Flow> {
     let name = r.text("flow")?;
     if name == "default" {
         return Some(Flow::Default);

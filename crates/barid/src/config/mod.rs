@@ -4,12 +4,14 @@
 //! - `tree`: the file as a tree that knows its lines, with the environment laid over it
 //! - `values`: durations, sizes, addresses, `${NAME}`
 //! - `read`: typed reading of one section, collecting every mistake instead of stopping at the first
+//! - `agents`: agents, experiments, who understands
 //! - `load`: the sections, put together
 //! - `acts`: intents, actions, office hours, mail
 //! - `check`: what no key can see alone: a lease shorter than the work it covers, a number given twice
 //! - `report`: mistakes and warnings, each with its line and its mend
 
 mod acts;
+mod agents;
 mod check;
 mod keys;
 mod load;
@@ -28,6 +30,7 @@ use std::time::Duration;
 use types::Secret;
 
 pub use acts::{Action, Intent};
+pub use agents::{Agent, Arm, Experiment, Goal, Provider, ProviderKind, Staff, Understanding};
 pub use keys::{KEYS, Key, Kind, Only, reference};
 pub use load::{load, load_text};
 pub use report::Mistake;
@@ -51,6 +54,10 @@ pub struct Config {
     pub alerts: Alerts,
     /// `[log]`
     pub log: Log,
+    /// Whether agents answer at all: `WA_ENHANCED_PROCESSING=false` leaves the flow (S3.8).
+    pub enhanced: bool,
+    /// `[[agents]]`, in the order of the file.
+    pub agents: Vec<Agent>,
     /// `[[tenants]]`, in the order of the file.
     pub tenants: Vec<Tenant>,
     /// What is legal and probably not meant; `barid check` and the start show them.
@@ -128,6 +135,8 @@ pub struct Jobs {
     pub drain: Duration,
     /// How long a processed message id is remembered (S1.6: 8 days at least).
     pub keep_ids: Duration,
+    /// An agent's session ends after so long without a turn (S2.6).
+    pub session_idle: Duration,
     /// How long finished jobs are kept.
     pub keep_done_jobs: Duration,
     /// How long raw events are kept.
@@ -262,6 +271,8 @@ pub struct Tenant {
     pub intents: Vec<Intent>,
     /// What it has done beside replies (S3.5).
     pub actions: Vec<Action>,
+    /// Agents, experiments, and who understands.
+    pub staff: Staff,
     /// Its numbers and instances, in the order of the file.
     pub channels: Vec<Channel>,
 }

@@ -261,6 +261,30 @@ impl<'a> Reader<'a> {
         fits
     }
 
+    /// A number with or without a fraction.
+    pub(super) fn decimal(&self, key: &str) -> Option<f64> {
+        let (node, row) = self.node(key)?;
+        let Kind::Decimal(max) = row.kind else { return None };
+        let n = match node.value {
+            Value::Whole(n) => i32::try_from(n).map_or(f64::MAX, f64::from),
+            Value::Real(n) => n,
+            _ => {
+                self.wrong_type(&node, row, key);
+                return None;
+            }
+        };
+        if (0.0..=f64::from(max)).contains(&n) {
+            return Some(n);
+        }
+        self.mistake(
+            &node.at,
+            key,
+            format!("{n} is not between 0 and {max}"),
+            format!("write {key} = {}", row.example),
+        );
+        None
+    }
+
     pub(super) fn flag(&self, key: &str) -> Option<bool> {
         let (node, row) = self.node(key)?;
         if let Value::Flag(flag) = node.value {

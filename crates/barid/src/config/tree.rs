@@ -7,7 +7,15 @@ use super::report::{Place, Report};
 use super::values::nearest;
 
 /// Tables that come in lists.
-pub(super) const LISTS: [&str; 3] = ["tenants", "tenants.channels", "tenants.intents"];
+pub(super) const LISTS: [&str; 7] = [
+    "agents",
+    "agents.providers",
+    "tenants",
+    "tenants.channels",
+    "tenants.intents",
+    "tenants.experiments",
+    "tenants.experiments.arms",
+];
 
 /// The table whose keys are names that the file gives.
 pub(super) const NAMED: &str = "tenants.actions";
@@ -34,10 +42,11 @@ pub(super) struct Node {
 pub(super) enum Value {
     Text(String),
     Whole(i64),
+    Real(f64),
     Flag(bool),
     List(Vec<Node>),
     Table(Vec<Entry>),
-    /// A number with a fraction, or a date: no key holds one.
+    /// A date, or a number out of all bounds: no key holds one.
     Other(&'static str),
 }
 
@@ -55,6 +64,7 @@ impl Value {
         match self {
             Self::Text(_) => "text",
             Self::Whole(_) => "a whole number",
+            Self::Real(_) => "a number with a fraction",
             Self::Flag(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
@@ -104,7 +114,7 @@ fn convert(value: DeValue<'_>, at: Place, lines: &Lines) -> Node {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or(Value::Other("a number too large"), Value::Whole),
-        DeValue::Float(_) => Value::Other("a number with a fraction"),
+        DeValue::Float(number) => number.as_str().parse().map_or(Value::Other("a number with a fraction"), Value::Real),
         DeValue::Boolean(flag) => Value::Flag(flag),
         DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Array(items) => Value::List(
@@ -199,6 +209,9 @@ fn from_text(text: &str, kind: Kind, to_item: bool, at: &Place) -> Node {
         Kind::Count(..) => {
             trimmed.parse().map_or_else(|_| plain(text), |n| Node { value: Value::Whole(n), at: at.clone() })
         }
+        Kind::Decimal(_) => {
+            trimmed.parse().map_or_else(|_| plain(text), |n| Node { value: Value::Real(n), at: at.clone() })
+        }
         Kind::Flag => trimmed.parse().map_or_else(|_| plain(text), |b| Node { value: Value::Flag(b), at: at.clone() }),
         Kind::Durations | Kind::Texts if !to_item => {
             let list = trimmed.starts_with('[').then(|| parse_value(trimmed, at)).flatten();
@@ -247,7 +260,7 @@ fn put_into(slot: &mut Node, way: &[String], node: Node, at: &Place) -> Result<(
             "count from 0, without gaps".to_owned(),
         )),
         // A plain value gives way to what the variable says: one item of a list, or a secret's file.
-        (Value::Text(_) | Value::Whole(_) | Value::Flag(_) | Value::Other(_), _)
+        (Value::Text(_) | Value::Whole(_) | Value::Real(_) | Value::Flag(_) | Value::Other(_), _)
         | (Value::List(_) | Value::Table(_), _) => {
             slot.value = if number.is_some() { Value::List(Vec::new()) } else { Value::Table(Vec::new()) };
             slot.at = at.clone();

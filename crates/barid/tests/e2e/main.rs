@@ -2,6 +2,7 @@
 //! holds; time is jumped, never waited for.
 //!
 //! - `support`: the world that every test starts, and how it is looked at
+//! - `agents`: agents, their switches, readings from outside (S3.7 to S3.9)
 //! - `intake`, `corpus`, `clients`: what comes in (S1, S7.4)
 //! - `actions`: what follows from a message (S3.4 to S3.6, S3.10)
 //! - `talk`, `people`: conversations, and people who take part in them (S1.8, S3)
@@ -12,6 +13,8 @@
 
 #[cfg(test)]
 mod actions;
+#[cfg(test)]
+mod agents;
 #[cfg(test)]
 mod alerts;
 #[cfg(test)]

@@ -6,9 +6,11 @@
 //! - `follow.rs`: keeps the inbox, and tells what is new, from what the other tables say
 //! - `inbox.rs`, `acts.rs`, `thread.rs`: conversations; `failed.rs`, `letters.rs`, `queue.rs`: what went wrong and what waits
 //! - `sagas.rs`: what was done beside the replies, and what is stuck
+//! - `agents.rs`: agents, their switches and experiments
 //! - `leads.rs`, `tasks.rs`, `notices.rs`, `charts.rs`, `batches.rs`, `audit.rs`, `alerts.rs`, `breakers.rs`
 
 pub mod acts;
+pub mod agents;
 pub mod alerts;
 pub mod audit;
 pub mod batches;

@@ -11,6 +11,7 @@ const VERSIONS: &[(i64, &str)] = &[
     (11, include_str!("0011.sql")),
     (15, include_str!("0015.sql")),
     (20, include_str!("0020.sql")),
+    (30, include_str!("0030.sql")),
     (40, include_str!("0040.sql")),
     (41, include_str!("0041.sql")),
     (42, include_str!("0042.sql")),

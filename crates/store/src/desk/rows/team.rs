@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use types::states::ChannelState;
 use types::{
-    AuditId, BatchId, ChannelId, ContactId, ConversationId, LeadId, MessageId, Moment, NotificationId, TaskId,
-    TenantId, TokenId, UserId,
+    AgentSessionId, AuditId, BatchId, ChannelId, ContactId, ConversationId, LeadId, MessageId, Moment, NotificationId,
+    TaskId, TenantId, TokenId, UserId,
 };
 use utoipa::ToSchema;
 
@@ -274,4 +274,89 @@ pub struct Batch {
     pub created_at: Moment,
     /// When it ended.
     pub finished_at: Option<Moment>,
+}
+
+/// A run of turns of one agent in one conversation (S3.7).
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct AgentSession {
+    /// Its id.
+    pub id: AgentSessionId,
+    /// In which conversation.
+    pub conversation_id: ConversationId,
+    /// With whom.
+    pub lead_name: Option<String>,
+    /// Which agent.
+    pub agent: String,
+    /// The provider of its last call.
+    pub provider: String,
+    /// The model of its last call.
+    pub model: String,
+    /// When it began.
+    pub started_at: Moment,
+    /// Its last turn.
+    pub last_at: Moment,
+    /// When it ended; null while it goes on.
+    pub ended_at: Option<Moment>,
+    /// `open`, `handed_over`, `filtered`, `idle`.
+    pub outcome: String,
+    /// Turns that the agent was asked for.
+    pub turns: i64,
+    /// Turns that it answered; the flow answered the others.
+    pub replies: i64,
+    /// Calls of models.
+    pub calls: i64,
+    /// Tokens read, by the vendors' count.
+    pub tokens_in: i64,
+    /// Tokens written.
+    pub tokens_out: i64,
+    /// In the currency of the configured prices.
+    pub cost: f64,
+    /// Turns that it did not answer.
+    pub errors: i64,
+    /// Time that its calls took in a turn, ms.
+    pub mean_ms: i64,
+}
+
+/// One turn of an agent's session.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct AgentTurn {
+    /// Which message it was about.
+    pub message_id: MessageId,
+    /// What the customer wrote.
+    pub input: String,
+    /// What was answered; empty where the flow answered.
+    pub output: String,
+    /// `replied`, `handed_over`, or why the flow answered: `timeout`, `failed`, `filtered`, `refused`, `open`, `budget`.
+    pub status: String,
+    /// More of that.
+    pub error: Option<String>,
+    /// Each call of a model: provider, model, outcome, error, usage, cost, ms.
+    pub calls: Vec<serde_json::Value>,
+    /// Tokens read.
+    pub tokens_in: i64,
+    /// Tokens written.
+    pub tokens_out: i64,
+    /// In the currency of the configured prices.
+    pub cost: f64,
+    /// How long its calls took.
+    pub ms: i64,
+    /// When.
+    pub at: Moment,
+}
+
+/// A switch (S3.8): `agents` for all agents of a tenant, `agent:NAME`, `experiment:NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AgentFlag {
+    /// Which.
+    pub name: String,
+    /// Whether it is on.
+    pub on: bool,
+    /// For how many of a hundred conversations.
+    pub percent: u32,
+    /// Why it is as it is.
+    pub reason: Option<String>,
+    /// Who set it; null: nobody, it is as configured.
+    pub set_by: Option<String>,
+    /// When.
+    pub set_at: Option<Moment>,
 }

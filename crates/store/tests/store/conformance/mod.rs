@@ -1,6 +1,7 @@
 //! What every database must do. Each case runs on a fresh database of every kind, which is checked for wholeness when the case ends.
 
 mod accounts;
+mod agents;
 mod alerts;
 mod breakers;
 mod carry;
@@ -29,6 +30,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
     ("alerts", alerts::CASES),
     ("breakers", breakers::CASES),
+    ("agents", agents::CASES),
     ("carry", carry::CASES),
     ("channels", channels::CASES),
     ("contacts", contacts::CASES),

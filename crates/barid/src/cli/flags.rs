@@ -1,0 +1,118 @@
+//! `barid flags`: switches of agents and experiments (S3.8). They live in the database: the next turn obeys, on every node, without a restart.
+
+use clap::Subcommand;
+use store::Store;
+use store::desk::agents::{Flags, SetFlag};
+use store::desk::tenants::Tenants;
+use store::desk::{Access, AgentFlag, By, Tenant};
+
+use super::output::or_dash;
+use super::{Context, Failure, say};
+use crate::config::Config;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the switches of every tenant.
+    List,
+    /// Turn one on or off.
+    Set(Set),
+}
+
+/// Arguments of `flags set`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Set {
+    /// `agents` (all of them), `agent:NAME` or `experiment:NAME`.
+    name: String,
+    /// On or off.
+    #[arg(value_parser = ["on", "off"])]
+    state: String,
+    /// For how many of a hundred conversations; those who are in stay in while it grows.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u8).range(0..=100))]
+    percent: u8,
+    /// Only for this tenant; all tenants that have it where this is left out.
+    #[arg(long, value_name = "SLUG")]
+    tenant: Option<String>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(super) async fn run(cx: &Context, command: Command) -> Result<(), Failure> {
+    let (config, store) = cx.store().await?;
+    let result = match command {
+        Command::List => list(cx, &config, &store).await,
+        Command::Set(args) => set(cx, &config, &store, args).await,
+    };
+    store.close().await;
+    result
+}
+
+/// The switches that a tenant has by its configuration.
+fn names(config: &Config, slug: &str) -> Vec<String> {
+    let Some(tenant) = config.tenants.iter().find(|t| t.slug == slug) else { return Vec::new() };
+    let agents = crate::staff::shown_agents(config, tenant).into_iter().map(|a| format!("agent:{}", a.name));
+    let experiments = tenant.staff.experiments.iter().map(|e| format!("experiment:{}", e.name));
+    std::iter::once("agents".to_owned()).chain(agents).chain(experiments).collect()
+}
+
+async fn list(cx: &Context, config: &Config, store: &Store) -> Result<(), Failure> {
+    let mut rows: Vec<(String, AgentFlag)> = Vec::new();
+    for tenant in store.read(Tenants(Access::All)).await? {
+        let set = store.read(Flags(tenant.id)).await?;
+        for name in names(config, &tenant.slug) {
+            let unset =
+                AgentFlag { name: name.clone(), on: true, percent: 100, reason: None, set_by: None, set_at: None };
+            rows.push((tenant.slug.clone(), set.iter().find(|f| f.name == name).cloned().unwrap_or(unset)));
+        }
+    }
+    if cx.out.json {
+        let row = |(tenant, flag): &(String, AgentFlag)| serde_json::json!({ "tenant": tenant, "flag": flag });
+        return cx.out.value(&rows.iter().map(row).collect::<Vec<_>>());
+    }
+    let row = |(tenant, f): &(String, AgentFlag)| {
+        vec![
+            tenant.clone(),
+            f.name.clone(),
+            if f.on { "on" } else { "off" }.to_owned(),
+            format!("{} %", f.percent),
+            f.set_at.map_or_else(|| "-".to_owned(), |at| cx.out.when(at.0)),
+            or_dash(f.set_by.as_deref()),
+            or_dash(f.reason.as_deref()),
+        ]
+    };
+    let titles = ["TENANT", "SWITCH", "STATE", "ROLL-OUT", "SET", "BY", "WHY"];
+    cx.out.table(&titles, rows.iter().map(row).collect(), "No switches: no tenant is configured.")
+}
+
+async fn set(cx: &Context, config: &Config, store: &Store, args: Set) -> Result<(), Failure> {
+    let all = store.read(Tenants(Access::All)).await?;
+    let meant = |t: &&Tenant| args.tenant.as_ref().is_none_or(|slug| *slug == t.slug);
+    let with: Vec<&Tenant> = all.iter().filter(meant).filter(|t| names(config, &t.slug).contains(&args.name)).collect();
+    if with.is_empty() {
+        let of = args.tenant.as_ref().map_or_else(|| "any tenant".to_owned(), |slug| format!("tenant {slug:?}"));
+        return Err(Failure::Usage(format!("there is no switch {:?} of {of}: see barid flags list", args.name)));
+    }
+    let mut done = Vec::with_capacity(with.len());
+    for tenant in with {
+        let op = SetFlag {
+            tenant: tenant.id,
+            name: args.name.clone(),
+            on: args.state == "on",
+            percent: args.percent,
+            reason: args.reason.clone(),
+            access: Access::All,
+            by: By::command(),
+        };
+        done.push((tenant.slug.clone(), store.write(op).await?));
+    }
+    if cx.out.json {
+        let row = |(tenant, flag): &(String, AgentFlag)| serde_json::json!({ "tenant": tenant, "flag": flag });
+        return cx.out.value(&done.iter().map(row).collect::<Vec<_>>());
+    }
+    for (tenant, flag) in &done {
+        let state = if flag.on { format!("on for {} % of conversations", flag.percent) } else { "off".to_owned() };
+        cx.out.line(&format!("{tenant}: {} is {state}", flag.name))?;
+    }
+    say("The next message obeys; nothing needs a restart.");
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! Agents' contexts, sessions, switches, experiments, and readings from outside (S3.7 to S3.9).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::agents::{Known, Load, PutBack, Record, Tidy, Traces};
+use store::desk::agents::{Exposures, FindMessage, Flags, Sessions, SetFlag, Show, TakeResult, Taken, Turns};
+use store::desk::{Access, After, By};
+use store::{Claimed, Next, StoreError};
+use types::{LeadId, MessageId, TenantId, Timestamp};
+
+use crate::fixtures::PHONE;
+use crate::support::{Db, turn};
+
+for_each_database! {
+    a_turn_is_kept_with_its_reply_and_a_session_adds_up,
+    a_lost_lease_keeps_nothing_of_an_agent,
+    a_hand_over_ends_a_session_and_so_does_silence,
+    what_is_old_is_trimmed,
+    switches_are_set_read_and_on_record,
+    a_variant_is_given_once_and_its_goal_reached_once,
+    a_reading_from_outside_counts_once_and_wakes_its_turn,
+    a_turn_that_waits_has_used_no_attempt,
+    rows_of_other_tenants_are_not_there,
+}
+
+fn by() -> By {
+    By { kind: "token", id: 7, name: "tester".into(), ip: None, request_id: "r".into() }
+}
+
+fn foreign() -> Access {
+    Access::Only(Arc::from([TenantId(1)]))
+}
+
+fn record(status: &'static str) -> Record {
+    Record {
+        agent: "desk".into(),
+        workflow: "agent",
+        provider: Some("openai".into()),
+        model: Some("m".into()),
+        input: "hello".into(),
+        output: "hi".into(),
+        status,
+        error: None,
+        calls: r#"[{"provider":"openai"}]"#.into(),
+        call_count: 2,
+        tokens_in: 100,
+        tokens_out: 20,
+        cost: 350,
+        latency_ms: 400,
+        context: Some((r#"[{"role":"user","text":"hello"}]"#.into(), "before".into(), "{}".into(), 90)),
+    }
+}
+
+/// A customer writes, and the turn ends with these traces.
+async fn turned(db: &Db, id: &str, records: Vec<Record>) -> Claimed {
+    db.message(id, PHONE, "hello").await;
+    let claimed = db.claim().await;
+    let mut op = db.finish_op(&claimed, turn(&claimed.work), &[]);
+    op.finish.traces = Some(Box::new(Traces { records, ..Traces::default() }));
+    db.store.write(op).await.unwrap();
+    claimed
+}
+
+async fn load(db: &Db, claimed: &Claimed) -> Known {
+    let (s, message) = (&claimed.snapshot, turn(&claimed.work).message);
+    db.store.read(Load { tenant: s.tenant, conversation: s.conversation, message }).await.unwrap()
+}
+
+async fn a_turn_is_kept_with_its_reply_and_a_session_adds_up(db: &Db) {
+    let claimed = turned(db, "w1", vec![record("replied")]).await;
+    db.pass(5);
+    turned(
+        db,
+        "w2",
+        vec![Record { context: None, ..record("failed") }, Record { workflow: "reading", ..record("read") }],
+    )
+    .await;
+    let known = load(db, &claimed).await;
+    assert_eq!(known.contexts, [("desk".into(), r#"[{"role":"user","text":"hello"}]"#.into(), "before".into())]);
+    assert_eq!(known.spent, [("desk".into(), 240)]);
+    let list = Sessions { tenant: db.meta.tenant, agent: Some("desk".into()), after: After::NEWEST, limit: 10 };
+    let sessions = db.store.read(list).await.unwrap();
+    let [(_, session)] = sessions.as_slice() else { panic!("{sessions:?}") };
+    assert_eq!((session.turns, session.replies, session.errors, session.calls), (2, 1, 1, 4));
+    assert_eq!((session.tokens_in, session.tokens_out, session.mean_ms), (200, 40, 400));
+    assert!((session.cost - 0.0007).abs() < 1e-9, "{}", session.cost);
+    assert_eq!((session.outcome.as_str(), session.ended_at), ("open", None));
+    let turns = Turns { session: session.id, after: After::OLDEST, limit: 10, access: Access::All };
+    let turns = db.store.read(turns).await.unwrap();
+    assert_eq!(turns.iter().map(|(_, t)| t.status.as_str()).collect::<Vec<_>>(), ["replied", "failed"]);
+    assert_eq!(turns[0].1.calls[0]["provider"], "openai");
+    let figures = db.store.read(Show { tenant: db.meta.tenant, since: Timestamp::ZERO }).await.unwrap();
+    let [desk] = figures.as_slice() else { panic!("{figures:?}") };
+    assert_eq!((desk.turns, desk.replies, desk.handovers, desk.sessions, desk.p95_ms), (2, 1, 0, 1, 400));
+    assert_eq!(db.count("agent_log").await, 3, "a reading is on the log, and in no session");
+}
+
+async fn a_lost_lease_keeps_nothing_of_an_agent(db: &Db) {
+    db.message("w1", PHONE, "hello").await;
+    let claimed = db.claim().await;
+    db.pass(121);
+    db.claim_as("node-b", 1).await;
+    let mut op = db.finish_op(&claimed, turn(&claimed.work), &["hi"]);
+    op.finish.traces = Some(Box::new(Traces { records: vec![record("replied")], ..Traces::default() }));
+    let lost = db.store.write(op).await.unwrap_err();
+    assert!(matches!(lost, StoreError::LeaseLost(_)), "{lost}");
+    assert_eq!(
+        (db.count("agent_session").await, db.count("agent_log").await, db.count("agent_context").await),
+        (0, 0, 0)
+    );
+}
+
+async fn a_hand_over_ends_a_session_and_so_does_silence(db: &Db) {
+    turned(db, "w1", vec![record("handed_over")]).await;
+    assert_eq!(db.rows("SELECT outcome, turns FROM agent_session").await, [["handed_over", "1"]]);
+    db.pass(10);
+    turned(db, "w2", vec![record("replied")]).await;
+    let tidy = |at: Timestamp| db.store.write(Tidy { idle_before: at, log_before: Timestamp::ZERO, limit: 10 });
+    assert_eq!(tidy(db.now()).await.unwrap(), 0, "the last turn was just now");
+    db.pass(1);
+    assert_eq!(tidy(db.now()).await.unwrap(), 1);
+    assert_eq!(db.rows("SELECT outcome FROM agent_session ORDER BY id").await, [["handed_over"], ["idle"]]);
+    turned(db, "w3", vec![record("replied")]).await;
+    assert_eq!(db.count("agent_session").await, 3, "what comes later is another session");
+}
+
+async fn what_is_old_is_trimmed(db: &Db) {
+    turned(db, "w1", vec![record("replied")]).await;
+    db.pass(60);
+    let tidy = Tidy { idle_before: Timestamp::ZERO, log_before: db.now(), limit: 10 };
+    assert_eq!(db.store.write(tidy).await.unwrap(), 1);
+    assert_eq!((db.count("agent_log").await, db.count("agent_session").await), (0, 1), "sessions stay");
+}
+
+async fn switches_are_set_read_and_on_record(db: &Db) {
+    let tenant = db.meta.tenant;
+    let set = |name: &str, on, percent| SetFlag {
+        tenant,
+        name: name.into(),
+        on,
+        percent,
+        reason: Some("it lies".into()),
+        access: Access::All,
+        by: by(),
+    };
+    db.store.write(set("agent:desk", true, 10)).await.unwrap();
+    db.store.write(set("agent:desk", false, 100)).await.unwrap();
+    let flags = db.store.read(Flags(tenant)).await.unwrap();
+    let [flag] = flags.as_slice() else { panic!("{flags:?}") };
+    assert_eq!(
+        (flag.on, flag.percent, flag.set_by.as_deref(), flag.reason.as_deref()),
+        (false, 100, Some("tester"), Some("it lies"))
+    );
+    let claimed = turned(db, "w1", Vec::new()).await;
+    assert_eq!(load(db, &claimed).await.switches, [("agent:desk".into(), false, 100)]);
+    let record = db.rows("SELECT before, after FROM audit WHERE action = 'flag.set' ORDER BY id").await;
+    assert_eq!(record, [["-", "agent:desk on, 10 %"], ["agent:desk on, 10 %", "agent:desk off"]]);
+    let refused = db.store.write(SetFlag { access: foreign(), ..set("agents", false, 100) }).await.unwrap_err();
+    assert!(matches!(refused, StoreError::NotFound { .. }), "{refused}");
+}
+
+async fn a_variant_is_given_once_and_its_goal_reached_once(db: &Db) {
+    let expose = |id: &'static str, arm: &'static str, reached: bool| async move {
+        db.message(id, PHONE, "hello").await;
+        let claimed = db.claim().await;
+        let mut op = db.finish_op(&claimed, turn(&claimed.work), &[]);
+        let reached = if reached { vec!["who".to_owned()] } else { Vec::new() };
+        op.finish.traces =
+            Some(Box::new(Traces { exposures: vec![("who".into(), arm.into())], reached, records: Vec::new() }));
+        db.store.write(op).await.unwrap();
+        claimed
+    };
+    let first = expose("w1", "agent", false).await;
+    db.pass(10);
+    expose("w2", "flow", true).await;
+    let at = db.now();
+    db.pass(10);
+    expose("w3", "flow", true).await;
+    let all = Exposures { tenant: db.meta.tenant, experiment: "who".into(), limit: 10 };
+    let all = db.store.read(all).await.unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(
+        (all[0].arm.as_str(), all[0].reached),
+        ("agent", Some(at)),
+        "the first variant and the first time stand"
+    );
+    assert_eq!(load(db, &first).await.arms, [("who".into(), "agent".into())]);
+}
+
+async fn a_reading_from_outside_counts_once_and_wakes_its_turn(db: &Db) {
+    let message = db.message("w1", PHONE, "hello").await;
+    let claimed = db.claim().await;
+    let back = PutBack {
+        lease: claimed.lease.clone(),
+        job: turn(&claimed.work).job,
+        wait: Duration::from_secs(20),
+        stop: false,
+        policy: Arc::clone(&db.policy),
+    };
+    let after = db.store.write(back).await.unwrap();
+    assert_eq!(after.next, Next::Wait(Some(db.now().plus(Duration::from_secs(20)))));
+    db.idle().await;
+    let lead: LeadId = db.one("SELECT id FROM lead").await.parse().unwrap();
+    let find = |name: &str, lead, access| db.store.read(FindMessage { name: name.into(), lead, access });
+    let (found, tenant, conversation) = find("w1", Some(lead), Access::All).await.unwrap();
+    assert_eq!(found, message);
+    assert_eq!(find(&message.to_string(), None, Access::All).await.unwrap().0, message);
+    assert!(find("w1", Some(LeadId(7)), Access::All).await.is_err(), "another lead");
+    assert!(find("w1", None, foreign()).await.is_err() && find("nothing", None, Access::All).await.is_err());
+    let take = |intent: &str| TakeResult {
+        message,
+        tenant,
+        conversation,
+        intent: intent.into(),
+        confidence: 0.75,
+        entities: "{}".into(),
+    };
+    assert_eq!(db.store.write(take("COMPLAINT")).await.unwrap(), Taken::Accepted);
+    assert_eq!(db.store.write(take("ORDER_REQUEST")).await.unwrap(), Taken::Repeated);
+    let claimed = db.claim().await;
+    assert_eq!(
+        (turn(&claimed.work).attempt, load(db, &claimed).await.given),
+        (1, Some(("COMPLAINT".into(), 0.75, "{}".into())))
+    );
+    db.finish(&claimed, &[]).await;
+    let late = db.message("w2", PHONE, "more").await;
+    let claimed = db.claim().await;
+    db.finish(&claimed, &[]).await;
+    assert_eq!(db.store.write(TakeResult { message: late, ..take("COMPLAINT") }).await.unwrap(), Taken::TooLate);
+    db.pass(60);
+    let tidy = Tidy { idle_before: Timestamp::ZERO, log_before: db.now(), limit: 10 };
+    assert_eq!(db.store.write(tidy).await.unwrap(), 2, "readings are forgotten with the log");
+}
+
+/// What comes between the look and the wait is not slept over.
+async fn a_turn_that_waits_has_used_no_attempt(db: &Db) {
+    let message = db.message("w1", PHONE, "hello").await;
+    let claimed = db.claim().await;
+    let s = &claimed.snapshot;
+    let take = TakeResult {
+        message,
+        tenant: s.tenant,
+        conversation: s.conversation,
+        intent: "UNKNOWN".into(),
+        confidence: 0.5,
+        entities: "{}".into(),
+    };
+    assert_eq!(db.store.write(take).await.unwrap(), Taken::Accepted);
+    let back = PutBack {
+        lease: claimed.lease.clone(),
+        job: turn(&claimed.work).job,
+        wait: Duration::from_secs(20),
+        stop: false,
+        policy: Arc::clone(&db.policy),
+    };
+    let Next::Work(work) = db.store.write(back).await.unwrap().next else { panic!("it is there already") };
+    assert_eq!((turn(&work).attempt, turn(&work).message), (1, message));
+}
+
+/// S7.1: what belongs to another tenant is not there, whatever is asked for by id.
+async fn rows_of_other_tenants_are_not_there(db: &Db) {
+    turned(db, "w1", vec![record("replied")]).await;
+    let list = Sessions { tenant: db.meta.tenant, agent: None, after: After::NEWEST, limit: 10 };
+    let session = db.store.read(list).await.unwrap()[0].1.id;
+    let turns = Turns { session, after: After::OLDEST, limit: 10, access: foreign() };
+    let hidden = db.store.read(turns).await.unwrap_err();
+    assert!(matches!(hidden, StoreError::NotFound { .. }), "{hidden}");
+    let other = Sessions { tenant: TenantId(1), agent: None, after: After::NEWEST, limit: 10 };
+    assert!(db.store.read(other).await.unwrap().is_empty());
+    assert_eq!(
+        db.store
+            .read(Load { tenant: TenantId(1), conversation: types::ConversationId(1), message: MessageId(1) })
+            .await
+            .unwrap(),
+        Known::default()
+    );
+}
