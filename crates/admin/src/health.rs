@@ -22,11 +22,15 @@ pub(crate) async fn ready(State(admin): State<Arc<Admin>>, RawQuery(query): RawQ
     let channels = admin.store.read(States).await;
     let draining = admin.draining.load(Ordering::Relaxed);
     let database = channels.as_ref().err().map(ToString::to_string);
-    let ok = database.is_none() && !draining;
+    // While the spool takes webhooks, this node is of use although its database is away (S1.9).
+    let spool = admin.spool.as_ref().map(|s| s.figures());
+    let takes = database.is_none() || spool.is_some_and(|s| s.active && s.has_room());
+    let ok = takes && !draining;
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let verbose = query.is_some_and(|q| q.contains("verbose")) || wants_json(&headers);
     if !verbose && ok {
-        return (status, "ok\n").into_response();
+        let word = if spool.is_some_and(|s| s.active) { "spooling\n" } else { "ok\n" };
+        return (status, word).into_response();
     }
     let channels: Vec<_> = channels
         .unwrap_or_default()
@@ -40,6 +44,7 @@ pub(crate) async fn ready(State(admin): State<Arc<Admin>>, RawQuery(query): RawQ
         "status": if ok { "ok" } else { "unavailable" },
         "database": database.unwrap_or_else(|| "ok".to_owned()),
         "draining": draining,
+        "spool": spool,
         "waiting_writes": admin.store.backlog(),
         "channels": channels,
     });

@@ -46,6 +46,8 @@ pub struct Admin {
     pub desk: Arc<api::Desk>,
     /// Whether this process drains: not ready any more.
     pub draining: Arc<std::sync::atomic::AtomicBool>,
+    /// Where webhooks wait while the database is away.
+    pub spool: Option<Arc<store::spool::Spool>>,
 }
 
 impl std::fmt::Debug for Admin {

@@ -18,6 +18,7 @@ use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions, Mailer};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::settings::Declare;
+use store::spool::Spool;
 use store::{Door, Pauses, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -419,15 +420,20 @@ impl App {
             Unrouted::Refuse => ingress::Unrouted::Refuse,
             Unrouted::Store => ingress::Unrouted::Store,
         };
-        let options = ingress::Options { max_body: config.server.max_body, unrouted, policy };
-        let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff);
+        let options = ingress::Options { max_body: config.server.max_body, unrouted, policy: Arc::clone(&policy) };
+        let spool = spool(config, &store).await?;
+        let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff, spool.clone());
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
         let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, start.simulator));
         let follower = CancellationToken::new();
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
+        if let Some(spool) = &spool {
+            last.spawn(Arc::clone(spool).drain(store.clone(), Arc::clone(&policy), follower.clone()));
+        }
         let mut operator = operator(config, &store, &worker, &draining, Arc::clone(&desk), start.metrics);
         operator.doors = doors(config, &synced);
+        operator.spool = spool;
         let mut router = ingress::router(intake).merge(admin::router(operator));
         if let Some(extra) = start.extra {
             router = router.merge(extra);
@@ -482,6 +488,14 @@ impl App {
     }
 }
 
+/// The spool of a node on a remote database, with what a former process left in it.
+async fn spool(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<Spool>>> {
+    let Some((path, most)) = &config.store.spool else { return Ok(None) };
+    let spool = Spool::new(path.clone(), u64::try_from(*most).unwrap_or(u64::MAX), Arc::clone(store.clock()));
+    spool.recover().await.context("the spool ([store] spool)")?;
+    Ok(Some(spool))
+}
+
 /// How the API differs from one installation to another.
 fn desk(
     config: &Config,
@@ -522,6 +536,7 @@ fn operator(
         }),
         render_metrics: metrics.unwrap_or_else(|| Arc::new(String::new)),
         doors: Vec::new(),
+        spool: None,
         desk,
         draining: Arc::clone(draining),
     }

@@ -180,7 +180,10 @@ pub(crate) async fn store(intake: &Intake, request: &Request, arrivals: Vec<Arri
     // One body may hold several tenants' messages; as a rule it holds one's.
     let slug = arrivals.iter().find_map(|a| a.door.as_ref()).map(|d| Arc::clone(&d.slug)).unwrap_or_default();
     let accept = Accept { arrivals, request_id: request.id.clone(), room, policy: intake.options.policy.clone() };
-    let mut accepted = intake.store.write(accept).await.map_err(|e| unavailable(&e))?;
+    let mut accepted = match commit(intake, accept).await.map_err(|e| unavailable(&e))? {
+        Some(accepted) => accepted,
+        None => return Ok(spooled(request)),
+    };
     fail::fail_point!("ingress.accepted");
     let told = request
         .wait
@@ -197,6 +200,27 @@ pub(crate) async fn store(intake: &Intake, request: &Request, arrivals: Vec<Arri
         return Ok(wait::answer(&intake.store, message, conversation, told, limit).await);
     }
     Ok(queued(request, &accepted))
+}
+
+/// Commits to the database; while that is away, to the spool: `None` (S1.9).
+async fn commit(intake: &Intake, accept: Accept) -> Result<Option<Accepted>, StoreError> {
+    let Some(spool) = &intake.spool else { return intake.store.write(accept).await.map(Some) };
+    if spool.is_active() && spool.keep_behind(&accept).await? {
+        return Ok(None);
+    }
+    let accept = Arc::new(accept);
+    match intake.store.write(Arc::clone(&accept)).await {
+        Ok(accepted) => Ok(Some(accepted)),
+        // If it was committed all the same, its ids are known when it comes out of the spool.
+        Err(StoreError::Unavailable { .. }) => spool.keep(&accept).await.map(|()| None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The answer to a webhook that waits in the spool: it is on disk, and nothing is known of its conversation yet.
+fn spooled(request: &Request) -> Response {
+    tracing::info!(request_id = %request.id, channel = request.channel, "webhook spooled");
+    axum::Json(serde_json::json!({ "status": "queued", "spooled": true, "request_id": request.id })).into_response()
 }
 
 fn count(request: &Request, accepted: &Accepted, tenant: &Arc<str>) {

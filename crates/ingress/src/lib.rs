@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use store::spool::Spool;
 use store::{Claimed, Policy, Store};
 use tokio::sync::mpsc;
 
@@ -60,13 +61,20 @@ pub struct Intake {
     pub(crate) routes: Routes,
     pub(crate) options: Options,
     pub(crate) handoff: Option<Handoff>,
+    pub(crate) spool: Option<Arc<Spool>>,
 }
 
 impl Intake {
-    /// `handoff`: `None` on a node that does not work jobs.
+    /// `handoff`: `None` on a node that does not work jobs; `spool`: where webhooks wait while a remote database is away (S1.9).
     #[must_use]
-    pub fn new(store: Store, routes: Routes, options: Options, handoff: Option<Handoff>) -> Arc<Self> {
-        Arc::new(Self { store, routes, options, handoff })
+    pub fn new(
+        store: Store,
+        routes: Routes,
+        options: Options,
+        handoff: Option<Handoff>,
+        spool: Option<Arc<Spool>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { store, routes, options, handoff, spool })
     }
 }
 

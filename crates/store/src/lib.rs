@@ -11,6 +11,7 @@
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
 //! - `carry/`: everything into another database (`barid move`)
 //! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
+//! - `spool/`: webhooks that wait in a file while the database is away
 //! - `views.rs`: what people look at; `hub.rs`: news within the process; `policy.rs`: times and choices
 
 #[macro_use]
@@ -42,6 +43,7 @@ pub mod receipts;
 pub mod roll_call;
 pub mod sagas;
 pub mod settings;
+pub mod spool;
 mod sqlite;
 pub mod sweep;
 mod task;
@@ -287,6 +289,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         receipts::STATEMENTS,
         &sagas::statements(),
         settings::STATEMENTS,
+        spool::STATEMENTS,
         sweep::STATEMENTS,
         views::STATEMENTS,
         work::STATEMENTS,

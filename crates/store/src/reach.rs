@@ -19,6 +19,24 @@ pub enum Reach {
     Only(Touches),
 }
 
+impl Reach {
+    /// What two touch together.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Only(mut all), Self::Only(more)) => {
+                all.names.extend(more.names);
+                all.conversations.extend(more.conversations);
+                all.people.extend(more.people);
+                all.sent.extend(more.sent);
+                all.keys.extend(more.keys);
+                Self::Only(all)
+            }
+            _ => Self::Everything,
+        }
+    }
+}
+
 /// The things that an operation touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touches {

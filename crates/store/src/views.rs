@@ -51,7 +51,8 @@ sql! {
          UNION ALL SELECT MAX(id) FROM dead_letters UNION ALL SELECT MAX(id) FROM contacts UNION ALL SELECT MAX(id) FROM lead
          UNION ALL SELECT MAX(id) FROM channels UNION ALL SELECT MAX(id) FROM tenants UNION ALL SELECT MAX(id) FROM notes
          UNION ALL SELECT MAX(id) FROM task UNION ALL SELECT MAX(id) FROM users UNION ALL SELECT MAX(id) FROM tokens
-         UNION ALL SELECT MAX(id) FROM audit UNION ALL SELECT MAX(id) FROM batches) AS ids";
+         UNION ALL SELECT MAX(id) FROM audit UNION ALL SELECT MAX(id) FROM batches
+         UNION ALL SELECT MAX(id) FROM spool) AS ids";
 }
 
 /// The largest id in use, for a process that starts on an existing database.

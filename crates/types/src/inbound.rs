@@ -7,7 +7,7 @@ use crate::states::Receipt;
 use crate::{DedupeKey, ProviderMessageId, Timestamp};
 
 /// Which of our numbers something came to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Route {
     /// Meta: `metadata.phone_number_id`.
     PhoneNumberId(String),
@@ -27,7 +27,7 @@ pub struct Delivery {
 }
 
 /// One element of a webhook body.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     /// Which number it came to.
     pub route: Route,
@@ -38,7 +38,7 @@ pub struct Item {
 }
 
 /// What an element is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// A customer wrote: the only kind that makes a job (S1.4).
     Message(Box<Inbound>),
@@ -102,7 +102,7 @@ impl Identity {
 }
 
 /// A message of a customer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inbound {
     /// The provider's id: with the channel, the key that makes it arrive once (S1.6).
     pub provider_id: ProviderMessageId,
@@ -312,7 +312,7 @@ impl Content {
 }
 
 /// A provider's report on one of our messages (S4.6).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StatusReport {
     /// The id of our message.
     pub provider_id: ProviderMessageId,
@@ -344,7 +344,7 @@ pub struct ReportedError {
 }
 
 /// What staff wrote outside Barid.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Echo {
     /// The provider's id.
     pub provider_id: ProviderMessageId,
@@ -359,7 +359,7 @@ pub struct Echo {
 }
 
 /// Green API's `outgoingAPIMessageReceived`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OwnSend {
     /// The id that Green API gave our message.
     pub provider_id: ProviderMessageId,
@@ -372,7 +372,7 @@ pub struct OwnSend {
 }
 
 /// A customer's ids changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdentityChange {
     /// Who they were.
     pub before: Identity,
@@ -381,7 +381,7 @@ pub struct IdentityChange {
 }
 
 /// News of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelNews {
     /// Whether it can send; `None` when the news does not say.
     pub usable: Option<bool>,

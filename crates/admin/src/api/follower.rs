@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::StoreError;
-use store::desk::follow::{Keep, Look, Newest, News, Seen, Trim, WhereAmI};
+use store::desk::follow::{Keep, Look, Newest, News, Oldest, Seen, Trim, WhereAmI};
 use store::desk::{batches, charts, queue};
 use tokio_util::sync::CancellationToken;
 use types::clock::Stopwatch;
@@ -28,6 +28,8 @@ const WATCHED: Duration = Duration::from_millis(500);
 const UNWATCHED: Duration = Duration::from_secs(5);
 /// Commits of other processes may come late by this much.
 const OVERLAP: Duration = Duration::from_millis(200);
+/// A transaction goes on for less than this; the server ends what takes longer.
+const FARTHEST: Duration = Duration::from_secs(120);
 /// And, seldom, by this much.
 const LONG_OVERLAP: Duration = Duration::from_secs(15);
 /// The longest that the end may take.
@@ -51,6 +53,9 @@ struct Follower {
     counted: Option<Stopwatch>,
     /// The last look ended at its bound.
     behind: bool,
+    /// How old the oldest transaction was when the last look began, and how long ago that is.
+    oldest: Duration,
+    looked: Stopwatch,
 }
 
 /// Runs until `stop`.
@@ -70,8 +75,10 @@ pub(crate) async fn run(desk: Arc<Desk>, stop: CancellationToken) {
     };
     let (told, told_before) = (HashSet::new(), HashSet::new());
     let (since_long_look, since_chores, counted) = (Duration::ZERO, Duration::ZERO, None);
-    let behind = false;
-    let mut follower = Follower { desk, seen, told, told_before, since_long_look, since_chores, counted, behind };
+    // Nobody looked before: as far back as a transaction goes, as a rule.
+    let (behind, oldest, looked) = (false, LONG_OVERLAP, Stopwatch::start());
+    let mut follower =
+        Follower { desk, seen, told, told_before, since_long_look, since_chores, counted, behind, oldest, looked };
     while !stop.is_cancelled() {
         let watch = Stopwatch::start();
         let more = match follower.turn().await {
@@ -144,14 +151,21 @@ impl Follower {
         } else if long {
             LONG_OVERLAP
         } else {
-            OVERLAP
+            // Back to where the oldest began of those that had not committed when the last look was taken: none can slip through.
+            OVERLAP.max((self.oldest + self.looked.elapsed() + OVERLAP / 4).min(FARTHEST))
         };
+        // Asked before the look: what ends between the two is in the look.
+        let oldest = self.desk.store.read(Oldest).await?;
+        let looked = Stopwatch::start();
         if long {
             self.since_long_look = Duration::ZERO;
             self.told_before = std::mem::take(&mut self.told);
         }
         let found = self.desk.store.read(Look { seen: self.seen, overlap, limit: LOOK }).await?;
         self.behind = found.more;
+        if !found.more {
+            (self.oldest, self.looked) = (oldest, looked);
+        }
         let fresh = |n: &News| !self.told.contains(n) && !self.told_before.contains(n);
         let news: Vec<News> = found.news.into_iter().filter(fresh).collect();
         if found.seen == self.seen && news.is_empty() {

@@ -323,6 +323,7 @@ impl App {
         let agents = ["alain", "oasis"].map(|slug| (slug.to_owned(), vec![info.clone()])).into();
         let desk = Desk::new(store.clone(), Options { agents, ..Options::default() });
         let admin = Admin {
+            spool: None,
             store: store.clone(),
             runner_token: None,
             cron_token: None,

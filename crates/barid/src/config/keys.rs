@@ -169,6 +169,8 @@ pub const KEYS: &[Key] = &[
     Key::new("server.header_timeout", Kind::Duration(100), "A client that has not sent its headers by then is cut off (S7.4).").default(r#""10s""#),
     Key::new("server.unrouted", Kind::Choice(&["refuse", "store"]), "A webhook for a number that is not configured: 404, or keep it as unrouted and answer 200 (S1.5).").default(r#""refuse""#),
     Key::new("store.url", Kind::Store, "The database: `sqlite:FILE`, or `postgres://…` for several nodes (S8).").default(r#""sqlite:barid.db""#),
+    Key::new("store.spool", Kind::Text, "With PostgreSQL: the file in which webhooks wait while the database is away, answered 200 all the same (S1.9); made when it is needed. Each node needs one of its own. `off`: 503 meanwhile.").default(r#""barid-spool.db""#),
+    Key::new("store.spool_max", Kind::Size, "At most so many bytes of webhooks wait in the spool; what comes then is answered 503.").default(r#""1GB""#),
     Key::new("jobs.runner_token", Kind::Secret, "Opens `/api/jobs/*` (S2.7); without it they are closed.").optional(r#""${JOB_RUNNER_TOKEN}""#),
     Key::new("jobs.cron_token", Kind::Secret, "Opens `/api/cron/*` (S2.7); without it they are closed.").optional(r#""${CRON_SECRET}""#),
     Key::new("jobs.retry", Kind::Durations, "Waits before each further attempt of a failed job; after the last, it becomes a dead letter (S2.3). There is one attempt more than waits.").default(r#"["1s", "5s", "15s"]"#),

@@ -175,7 +175,7 @@ fn store(r: &Reader<'_>) -> Option<Store> {
         None
     };
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Some(Store { url: StoreUrl::Postgres(Secret::new(text)) });
+        return Some(Store { url: StoreUrl::Postgres(Secret::new(text)), spool: spool(r)? });
     }
     let Some(file) = text.strip_prefix("sqlite:") else { return refuse("names neither sqlite: nor postgres://") };
     let file = file.strip_prefix("//").unwrap_or(file);
@@ -185,7 +185,14 @@ fn store(r: &Reader<'_>) -> Option<Store> {
     if file.contains(":memory:") {
         return refuse("is a database in memory, which would lose what was accepted");
     }
-    Some(Store { url: StoreUrl::Sqlite(r.resolve(file, &at)) })
+    // An embedded database is never away without its disk.
+    spool(r)?;
+    Some(Store { url: StoreUrl::Sqlite(r.resolve(file, &at)), spool: None })
+}
+
+fn spool(r: &Reader<'_>) -> Option<Option<(PathBuf, usize)>> {
+    let (file, most) = (r.text("spool")?, r.size("spool_max")?);
+    Some((file != "off").then(|| (r.resolve(&file, &r.place_of("spool")), most)))
 }
 
 fn jobs(r: &Reader<'_>) -> Option<Jobs> {

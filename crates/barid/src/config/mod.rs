@@ -97,6 +97,8 @@ pub enum Unrouted {
 pub struct Store {
     /// Which one, and where.
     pub url: StoreUrl,
+    /// Where webhooks wait while a remote database is away, and at most how many bytes of them (S1.9).
+    pub spool: Option<(PathBuf, usize)>,
 }
 
 /// Which database, and where.

@@ -35,6 +35,7 @@ sql! {
     NEWEST = "follow.newest":
         "SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM message UNION ALL SELECT MAX(id) FROM attempts
          UNION ALL SELECT MAX(id) FROM transitions UNION ALL SELECT MAX(id) FROM notification UNION ALL SELECT MAX(id) FROM audit) AS x";
+    OLDEST = "follow.oldest_transaction": "{sqlite}SELECT 0{end}{postgres}SELECT barid_oldest_transaction(){end}";
     WOKEN = "follow.woken":
         "SELECT conversation_id, tenant_id FROM desk WHERE status = 'snoozed' AND snoozed_until <= $1 LIMIT $2";
     SOURCE = "follow.source":
@@ -140,6 +141,21 @@ impl Op for Newest {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<i64> {
         tx.number(&NEWEST, &[])
+    }
+}
+
+/// For how long the oldest transaction of any node has been going on: the next look reads back as far as that one began, since what it commits stands
+/// before rows that are seen already. Zero on an embedded database, whose one writer commits in the order of its ids.
+#[derive(Clone, Copy, Debug)]
+pub struct Oldest;
+
+impl Op for Oldest {
+    const NAME: &'static str = "follow.oldest_transaction";
+    type Out = std::time::Duration;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<std::time::Duration> {
+        let micros = tx.number(&OLDEST, &[])?;
+        Ok(std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
     }
 }
 

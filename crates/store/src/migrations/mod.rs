@@ -15,6 +15,9 @@ const VERSIONS: &[(i64, &str)] = &[
     (40, include_str!("0040.sql")),
     (41, include_str!("0041.sql")),
     (42, include_str!("0042.sql")),
+    (43, include_str!("0043.sql")),
+    (44, include_str!("0044.sql")),
+    (45, include_str!("0045.sql")),
     (50, include_str!("0050.sql")),
     (51, include_str!("0051.sql")),
 ];

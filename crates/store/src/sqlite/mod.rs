@@ -19,6 +19,7 @@ use types::ids::IdMaker;
 use crate::error::{Result, StoreError};
 use crate::task::{End, Task};
 
+pub(crate) use open::is_locked;
 pub use open::{Role, SqliteOptions};
 
 /// A running embedded database.

@@ -74,6 +74,11 @@ pub(super) fn lock(path: &Path) -> Result<File> {
     }
 }
 
+/// Whether another process works the file.
+pub(crate) fn is_locked(path: &Path) -> bool {
+    lock(path).is_err()
+}
+
 /// The writer's connection.
 pub(super) fn connect(options: &SqliteOptions) -> Result<Connection> {
     if rusqlite::version_number() < OLDEST {

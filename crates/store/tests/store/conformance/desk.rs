@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use store::desk::acts::{AddNote, Answer, Deed, Do};
 use store::desk::batches::{self, AnyRuns, Begin, Step};
-use store::desk::follow::{Keep, Look, Newest, Seen, Trim, WhereAmI};
+use store::desk::follow::{Keep, Look, Newest, Oldest, Seen, Trim, WhereAmI};
 use store::desk::inbox::{Counts, Get, List, OfLead, Order, Search, Tab};
 use store::desk::{
     Access, After, BatchAction, BatchFilter, BatchState, By, Conversation, InboxStatus, LeadStatus, Obstacle, Priority,
@@ -85,6 +85,7 @@ async fn answered(db: &Db, id: &str, from: &str) -> ConversationId {
 }
 
 async fn the_inbox_follows_the_messages(db: &Db) {
+    assert!(db.store.read(Oldest).await.unwrap() < Duration::from_secs(10), "nothing is under way");
     assert_eq!(db.store.read(Newest).await.unwrap(), 0);
     let id = answered(db, "m1", PHONE).await;
     let news = follow(db).await;

@@ -3,6 +3,7 @@
 mod accounts;
 mod agents;
 mod alerts;
+mod attack;
 mod breakers;
 mod carry;
 mod channels;
@@ -21,6 +22,7 @@ mod outcomes;
 mod receipts;
 mod reconcile;
 mod sagas;
+mod spool;
 mod sweep;
 mod views;
 
@@ -28,6 +30,7 @@ use crate::support::{Backend, Case, everywhere};
 
 const ALL: &[(&str, &[(&str, Case)])] = &[
     ("accounts", accounts::CASES),
+    ("attack", attack::CASES),
     ("alerts", alerts::CASES),
     ("breakers", breakers::CASES),
     ("agents", agents::CASES),
@@ -47,6 +50,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("outcomes", outcomes::CASES),
     ("receipts", receipts::CASES),
     ("reconcile", reconcile::CASES),
+    ("spool", spool::CASES),
     ("sagas", sagas::CASES),
     ("sweep", sweep::CASES),
     ("views", views::CASES),

@@ -22,6 +22,7 @@ for_each_database! {
     stuck_conversations_say_since_when_and_why,
     processing_times_are_by_the_hour,
     people_see_leads_notices_tasks_and_transitions,
+    agents_by_session_and_in_sum,
     the_configuration_is_declared_once,
 }
 
@@ -422,4 +423,61 @@ async fn the_configuration_is_declared_once(db: &Db) {
     db.finish(&claimed, &[]).await;
     let expires = db.time("expires_at");
     assert_eq!(db.one(&format!("SELECT {expires} FROM processed_messages")).await, "2027-01-24T08:00:00.000Z");
+}
+
+async fn agents_by_session_and_in_sum(db: &Db) {
+    db.message("w1", PHONE, "hello").await;
+    let row = db.rows("SELECT tenant_id, id, lead_id FROM conversation").await.remove(0);
+    let (tenant, conversation, lead) = (&row[0], &row[1], &row[2]);
+    let at = START.micros();
+    db.set(&format!(
+        "INSERT INTO agent_context VALUES ({conversation}, 'job_board', {tenant}, '[]', 'short', '{{}}', 90, {at})"
+    ))
+    .await;
+    for (n, ended, turns, errors) in [(1, "NULL", 4, 1), (2, "1800000060000000", 16, 0)] {
+        db.set(&format!(
+            "INSERT INTO agent_session (id, tenant_id, conversation_id, lead_id, agent, provider, model, started_at, last_at, ended_at, outcome, turns, replies,
+                calls, tokens_in, tokens_out, cost, errors, latency_ms)
+             VALUES ({n}, {tenant}, {conversation}, {lead}, 'job_board', 'local', 'm', {at}, {at}, {ended}, 'open', {turns}, 1, 1, 100, 20, 7, {errors}, 1000)"
+        ))
+        .await;
+    }
+    for n in 1..=20 {
+        db.set(&format!(
+            "INSERT INTO agent_log (id, tenant_id, lead_id, conversation_id, message_id, session_id, agent, workflow, input, output, status, calls, tokens_in,
+                tokens_out, cost, latency_ms, created_at)
+             VALUES ({n}, {tenant}, {lead}, {conversation}, 1, 1, 'job_board', 'agent', 'in', 'out', 'ok', '[]', 5, 6, 1, {n} * 100, {at})"
+        ))
+        .await;
+    }
+    let real = |c: &str| format!("CAST({c} AS DOUBLE PRECISION)");
+    let (mean, average) = (real("mean_latency_ms"), real("avg_latency_ms"));
+    let (start, end) = (db.time("session_start"), db.time("session_end"));
+    let begun = "2027-01-15T08:00:00.000Z";
+    assert_eq!(
+        db.rows(&format!(
+            "SELECT agent_type, {start}, {end}, turns, tokens, errors, {mean} FROM agent_sessions ORDER BY session_id"
+        ))
+        .await,
+        [
+            ["job_board", begun, "-", "4", "120", "1", "250"],
+            ["job_board", begun, "2027-01-15T08:01:00.000Z", "16", "120", "0", "62.5"],
+        ]
+    );
+    assert_eq!(
+        db.rows("SELECT conversation_id, agent_type, messages, tokens FROM agent_contexts").await,
+        [[conversation.as_str(), "job_board", "[]", "90"]]
+    );
+    let created = db.time("created_at");
+    assert_eq!(
+        db.rows(&format!("SELECT lead_id, conversation_id, workflow, input, output, status, {created} FROM agent_processing_log WHERE log_id = 1")).await,
+        [[lead.as_str(), conversation.as_str(), "agent", "in", "out", "ok", begun]]
+    );
+    assert_eq!(
+        db.rows(&format!(
+            "SELECT agent_type, session_count, open_count, turn_count, token_count, error_count, {average}, p95_latency_ms FROM webhook_agent_performance"
+        ))
+        .await,
+        [["job_board", "2", "1", "20", "240", "1", "1050", "1900"]]
+    );
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use store::desk::follow::{Look, Oldest};
 use store::leases::{Claim, Renew};
 use store::{Policy, Store, StoreError};
 use testkit::postgres::Database;
+use types::clock::Stopwatch;
 
 use super::{at_once, node, wanted};
 use crate::fixtures::message;
@@ -177,5 +179,46 @@ fn news_of_work_reaches_the_other_node() {
         heard.await.expect("the other node was told");
         a.close().await;
         b.close().await;
+    });
+}
+
+/// A transaction that commits late has older ids than some that were seen: the follower knows how far back to read.
+#[test]
+fn a_late_commit_is_found_by_the_next_look() {
+    if !wanted() {
+        return;
+    }
+    runtime().block_on(async {
+        let database = Database::fresh().unwrap();
+        let store = node(&database).await;
+        let (meta, _) = doors(&store).await;
+        let policy = Arc::new(Policy::default());
+        store.write(accept_op(&meta, vec![message("w1", "971500000001", "hello")], None, &policy)).await.unwrap();
+        let look = async |seen, overlap| store.read(Look { seen, overlap, limit: 500 }).await.unwrap();
+        let first = look([0; 6], Duration::ZERO).await;
+        // Another node saves a message, and is slow to commit: a newer one of the same table is seen meanwhile.
+        let slow = "SET application_name = 'barid'; BEGIN; INSERT INTO notification (id, tenant_id, kind, title, body, dedupe_key, created_at)
+            SELECT id + 1, tenant_id, 'late', '', '', 'late', 0 FROM message; SELECT pg_sleep(1.5); COMMIT";
+        let (oldest, watch) = std::thread::scope(|scope| {
+            let late = scope.spawn(|| database.sql(slow).unwrap());
+            std::thread::sleep(Duration::from_millis(700));
+            database
+                .sql("INSERT INTO notification (id, tenant_id, kind, title, body, dedupe_key, created_at) SELECT id + 1000000, tenant_id, 'early', '', '', 'early', 0 FROM message")
+                .unwrap();
+            let oldest = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(store.read(Oldest))).unwrap();
+            let watch = Stopwatch::start();
+            late.join().unwrap();
+            (oldest, watch)
+        });
+        assert!(oldest > Duration::from_millis(300) && oldest < Duration::from_secs(2), "{oldest:?}");
+        let mut seen = first.seen;
+        seen[4] = database.sql("SELECT MAX(id) FROM notification").unwrap().parse().unwrap();
+        let kinds = async |overlap| {
+            let found = look(seen, overlap).await;
+            found.news.into_iter().filter_map(|n| n.kind).filter(|k| k == "late").count()
+        };
+        assert_eq!(kinds(Duration::ZERO).await, 0, "by its id alone it is behind");
+        assert_eq!(kinds(oldest + watch.elapsed() + Duration::from_secs(1)).await, 1);
+        store.close().await;
     });
 }

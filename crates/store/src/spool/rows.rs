@@ -1,0 +1,164 @@
+//! The spool's rows, in its own file and on their way into the database.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use types::inbound::Item;
+use types::{ChannelId, RequestId, TenantId};
+
+use crate::contacts::Door;
+use crate::error::Result;
+use crate::inbox::{Accept, Accepted, Arrival};
+use crate::policy::Policy;
+use crate::reach::Reach;
+use crate::sql::{Op, Tx};
+
+sql! {
+    ADD = "spool.add": "INSERT INTO spool (id, request_id, arrivals, size, received_at) VALUES ($1, $2, $3, $4, $5)";
+    NEXT = "spool.next": "SELECT id, request_id, arrivals FROM spool WHERE error IS NULL ORDER BY id LIMIT $1";
+    REMOVE = "spool.remove": "DELETE FROM spool WHERE id <= $1 AND error IS NULL";
+    SET_ASIDE = "spool.set_aside": "UPDATE spool SET error = $2 WHERE id = $1";
+    SIZE = "spool.size":
+        "SELECT COALESCE(SUM(CASE WHEN error IS NULL THEN 1 ELSE 0 END), 0), COALESCE(SUM(size), 0),
+                COALESCE(SUM(CASE WHEN error IS NULL THEN 0 ELSE 1 END), 0) FROM spool";
+}
+
+/// An [`Arrival`] as text. Channels are named by the ids of their rows, which do not change.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    door: Option<KeptDoor>,
+    item: Item,
+    answer_groups: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptDoor {
+    tenant: TenantId,
+    channel: ChannelId,
+    kind: String,
+    slug: String,
+}
+
+/// One webhook body as the spool keeps it.
+pub(super) fn written(accept: &Accept) -> String {
+    let kept = |a: &Arrival| Kept {
+        door: a.door.as_ref().map(|d| KeptDoor {
+            tenant: d.tenant,
+            channel: d.channel,
+            kind: d.kind.to_owned(),
+            slug: d.slug.to_string(),
+        }),
+        item: a.item.clone(),
+        answer_groups: a.answer_groups,
+    };
+    serde_json::to_string(&accept.arrivals.iter().map(kept).collect::<Vec<_>>()).unwrap_or_default()
+}
+
+fn arrival(kept: Kept) -> Arrival {
+    let door = kept.door.map(|d| Door {
+        tenant: d.tenant,
+        channel: d.channel,
+        kind: if d.kind == "greenapi" { "greenapi" } else { "meta" },
+        slug: d.slug.into(),
+    });
+    Arrival { door, item: kept.item, answer_groups: kept.answer_groups }
+}
+
+/// Keeps a body in the spool's file.
+pub(super) struct Add {
+    pub request_id: RequestId,
+    pub arrivals: String,
+}
+
+impl Op for Add {
+    const NAME: &'static str = "spool.add";
+    type Out = ();
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<()> {
+        let (id, now) = (tx.next_id(), tx.now());
+        let size = i64::try_from(self.arrivals.len()).unwrap_or(i64::MAX);
+        tx.execute(&ADD, params![id, &self.request_id.0, &self.arrivals, size, now])?;
+        Ok(())
+    }
+}
+
+/// The oldest bodies, each with its row.
+pub(super) struct Next {
+    pub limit: u32,
+    pub policy: Arc<Policy>,
+}
+
+impl Op for Next {
+    const NAME: &'static str = "spool.next";
+    /// A body that cannot be read any more is told with its reason.
+    type Out = Vec<(i64, Result<Accept, String>)>;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
+        tx.all(&NEXT, params![self.limit], |r| {
+            let (id, request_id, json): (i64, RequestId, String) = (r.get(0)?, r.get(1)?, r.get(2)?);
+            let body = serde_json::from_str::<Vec<Kept>>(&json).map_err(|e| e.to_string()).map(|kept| {
+                let arrivals = kept.into_iter().map(arrival).collect();
+                Accept { arrivals, request_id, room: None, policy: Arc::clone(&self.policy) }
+            });
+            Ok((id, body))
+        })
+    }
+}
+
+/// Forgets bodies that are in the database.
+pub(super) struct Remove(pub i64);
+
+impl Op for Remove {
+    const NAME: &'static str = "spool.remove";
+    type Out = u64;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<u64> {
+        tx.execute(&REMOVE, params![self.0])
+    }
+}
+
+/// Lays a body aside that the database does not take.
+pub(super) struct SetAside {
+    pub id: i64,
+    pub why: String,
+}
+
+impl Op for SetAside {
+    const NAME: &'static str = "spool.set_aside";
+    type Out = ();
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<()> {
+        tx.execute(&SET_ASIDE, params![self.id, &self.why])?;
+        Ok(())
+    }
+}
+
+/// Bodies that wait, bytes in all, bodies laid aside.
+pub(super) struct Size;
+
+impl Op for Size {
+    const NAME: &'static str = "spool.size";
+    type Out = (i64, i64, i64);
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
+        let found = tx.first(&SIZE, &[], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+        Ok(found.unwrap_or_default())
+    }
+}
+
+/// Stores bodies as if they came now, one after the other in one transaction.
+#[derive(Clone, Debug)]
+pub(super) struct AcceptAll(pub Arc<Vec<(i64, Accept)>>);
+
+impl Op for AcceptAll {
+    const NAME: &'static str = "spool.accept_all";
+    type Out = Vec<Accepted>;
+
+    fn reach(&self) -> Reach {
+        self.0.iter().map(|(_, accept)| accept.reach()).fold(Reach::Only(Default::default()), Reach::and)
+    }
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
+        self.0.iter().map(|(_, accept)| accept.run(tx)).collect()
+    }
+}
