@@ -80,3 +80,88 @@ pub(crate) fn read(answer: &Answer, deed: &Deed<'_>) -> Came {
         _ => Came::Refused(why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use types::TenantId;
+
+    use super::*;
+
+    fn deed<'a>(facts: &'a BTreeMap<String, String>, attempt: u32, undo: bool) -> Deed<'a> {
+        Deed {
+            tenant: TenantId(1),
+            action: "create_order",
+            effect: types::Effect::Http,
+            undo,
+            key: "barid-9-1",
+            done_key: "barid-9-1",
+            title: "Order",
+            description: "",
+            priority: "high",
+            facts,
+            result: Some(r#"{"id":42}"#),
+            attempt,
+            doubtful: false,
+        }
+    }
+
+    /// What each answer of the other side calls for.
+    #[test]
+    fn what_an_answer_means() {
+        let facts = BTreeMap::new();
+        let cases = [
+            (201, 1, false, "done"),
+            (204, 1, false, "done"),
+            (400, 1, false, "refused"),
+            (401, 1, false, "retry"),
+            (403, 1, false, "retry"),
+            (404, 1, false, "refused"),
+            (404, 1, true, "done"),
+            (409, 1, false, "refused"),
+            (409, 2, false, "done"),
+            (422, 3, false, "refused"),
+            (429, 1, false, "retry after 7"),
+            (500, 1, false, "retry after 7"),
+            (502, 1, false, "doubt"),
+            (503, 1, false, "retry after 7"),
+            (504, 1, false, "doubt"),
+        ];
+        for (status, attempt, undo, want) in cases {
+            let answer = Answer { status, retry_after: Some(Duration::from_secs(7)), body: b"{}".to_vec() };
+            let came = match read(&answer, &deed(&facts, attempt, undo)) {
+                Came::Done(_) => "done".to_owned(),
+                Came::Retry { after: None, .. } => "retry".to_owned(),
+                Came::Retry { after: Some(after), .. } => format!("retry after {}", after.as_secs()),
+                Came::Refused(_) => "refused".to_owned(),
+                Came::Doubt(_) => "doubt".to_owned(),
+                Came::Waits { .. } => "waits".to_owned(),
+            };
+            assert_eq!(came, want, "{status}, attempt {attempt}, undo {undo}");
+        }
+    }
+
+    /// Only what is configured is undone, by the other side's own name for it.
+    #[test]
+    fn what_is_undone_is_named_as_the_other_side_named_it() {
+        let facts = BTreeMap::new();
+        let mut settings = HttpSettings {
+            url: "https://crm.example/orders".to_owned(),
+            method: types::http::Method::Post,
+            headers: vec![("authorization".to_owned(), Secret::new("Bearer x"))],
+            body: None,
+            key_header: "Idempotency-Key".to_owned(),
+            compensate: None,
+        };
+        let office = Office::default();
+        assert!(plan(&settings, &office, &deed(&facts, 1, true)).is_err());
+        let url = "https://crm.example/orders/{result.id}".to_owned();
+        settings.compensate = Some(crate::Compensate { url, method: types::http::Method::Delete, body: None });
+        let undo = plan(&settings, &office, &deed(&facts, 1, true)).unwrap();
+        assert_eq!(undo.url.expose(), "https://crm.example/orders/42");
+        let keys: Vec<_> = undo.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        assert_eq!(keys, [("authorization", "Bearer x"), ("idempotency-key", "barid-9-1")]);
+    }
+}

@@ -249,8 +249,14 @@ fn alerts(config: &Config, breakers: Breakers) -> anyhow::Result<worker::alerts:
     let webhook = a.webhook.clone().map(|(url, secret)| Sink::Webhook { url, secret });
     let slack = a.slack.clone().map(|url| Sink::Slack { url });
     let options = ClientOptions { allow_private: config.send.allow_private, ..ClientOptions::default() };
-    let teller =
-        Teller::new(webhook.into_iter().chain(slack).collect(), Client::new(options)?, breakers, config.send.timeout);
+    let mailer = config.smtp.clone().filter(|_| !a.email.is_empty()).map(Mailer::new).transpose()?;
+    let email = mailer.map(|mailer| Sink::Email { mailer, to: a.email.clone() });
+    let teller = Teller::new(
+        webhook.into_iter().chain(slack).chain(email).collect(),
+        Client::new(options)?,
+        breakers,
+        config.send.timeout,
+    );
     let database = match &config.store.url {
         StoreUrl::Sqlite(path) => Some(path.clone()),
         StoreUrl::Postgres(_) => None,
@@ -273,7 +279,9 @@ fn alerts(config: &Config, breakers: Breakers) -> anyhow::Result<worker::alerts:
 fn free_percent(path: &std::path::Path) -> Option<u8> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| std::path::Path::new("."));
     let disk = rustix::fs::statvfs(folder).ok()?;
-    u8::try_from(disk.f_bavail.saturating_mul(100).checked_div(disk.f_blocks)?).ok()
+    // As `df` counts: of what this user may use at all.
+    let whole = disk.f_blocks.saturating_sub(disk.f_bfree).saturating_add(disk.f_bavail);
+    u8::try_from(disk.f_bavail.saturating_mul(100).checked_div(whole)?).ok()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,11 +1,11 @@
-//! Tells alerts to people (S6.6): a webhook signed as Standard Webhooks wants it, and Slack. Addresses are the operator's, and yet private ones
+//! Tells alerts to people (S6.6): a webhook signed as Standard Webhooks wants it, Slack, and mail. Addresses are the operator's, and yet private ones
 //! are refused unless allowed (S7.3): a settings file may be written by another hand than the machine's.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use net::{Breakers, Client};
+use net::{Breakers, Client, Mail, Mailer};
 use ring::hmac;
 use types::alert::{AlertEvent, AlertNews};
 use types::http::{Body, Method, Plan};
@@ -26,6 +26,13 @@ pub enum Sink {
         /// Where; whoever knows it can write there.
         url: Secret,
     },
+    /// People, by mail.
+    Email {
+        /// The way to the mail server.
+        mailer: Mailer,
+        /// Who.
+        to: Vec<String>,
+    },
 }
 
 impl Sink {
@@ -35,6 +42,7 @@ impl Sink {
         match self {
             Self::Webhook { .. } => "webhook",
             Self::Slack { .. } => "slack",
+            Self::Email { .. } => "email",
         }
     }
 }
@@ -67,16 +75,14 @@ impl Teller {
     /// Why they did not hear it, without a secret.
     pub async fn tell(&self, name: &str, news: &AlertNews, now: Timestamp) -> Result<(), String> {
         let sink = self.sinks.iter().find(|s| s.name() == name).ok_or("nobody of that name is configured any more")?;
-        let permit = self.breakers.permit(&format!("alert_{name}")).map_err(|open| open.to_string())?;
-        let plan = match sink {
-            Sink::Webhook { url, secret } => webhook(url, secret, news, now),
-            Sink::Slack { url } => post(url, slack(news), "alert.slack"),
-        };
-        let result = match self.client.call(&plan, self.timeout).await {
-            Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
-            // A redirect is followed nowhere: it could lead to a private address.
-            Ok(answer) => Err(format!("{name} answered {}", answer.status)),
-            Err(e) => Err(e.to_string()),
+        let breaker = if name == "email" { "smtp".to_owned() } else { format!("alert_{name}") };
+        let permit = self.breakers.permit(&breaker).map_err(|open| open.to_string())?;
+        let result = match sink {
+            Sink::Webhook { url, secret } => self.post(name, &webhook(url, secret, news, now)).await,
+            Sink::Slack { url } => self.post(name, &post(url, slack(news), "alert.slack")).await,
+            Sink::Email { mailer, to } => {
+                mailer.send(&mail(mailer.domain(), to, news), self.timeout).await.map_err(|refusal| refusal.reason)
+            }
         };
         match &result {
             Ok(()) => permit.succeeded(),
@@ -85,6 +91,33 @@ impl Teller {
         let outcome = if result.is_ok() { "told" } else { "failed" };
         metrics::counter!("alert_delivery_total", "sink" => sink.name(), "outcome" => outcome).increment(1);
         result
+    }
+
+    async fn post(&self, name: &str, plan: &Plan) -> Result<(), String> {
+        match self.client.call(plan, self.timeout).await {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+            // A redirect is followed nowhere: it could lead to a private address.
+            Ok(answer) => Err(format!("{name} answered {}", answer.status)),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+}
+
+/// The same Message-ID in every try: who gets it twice sees it once.
+fn mail(domain: &str, to: &[String], news: &AlertNews) -> Mail {
+    let (word, until) = match news.event {
+        AlertEvent::Raised => ("", String::new()),
+        AlertEvent::Cleared => {
+            ("Well again: ", news.cleared_at.map_or_else(String::new, |at| format!("\nUntil: {at}")))
+        }
+    };
+    let tenant = news.tenant.as_deref().map_or_else(String::new, |t| format!(" ({t})"));
+    Mail {
+        to: to.to_vec(),
+        subject: format!("[Barid] {word}{}{tenant}", news.kind.title()),
+        body: format!("{}\n\nOn: {}\nSince: {}{until}\n", news.detail, news.matter, news.raised_at),
+        message_id: format!("<alert-{}@{domain}>", news.delivery),
+        answers: None,
     }
 }
 

@@ -232,6 +232,17 @@ fn actions() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(sagas::skip))
 }
 
+/// Whether all is well, and what keeps it so.
+fn wellbeing() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(health::get))
+        .routes(routes!(alerts::list))
+        .routes(routes!(breakers::list))
+        .routes(routes!(breakers::probe))
+        .routes(routes!(breakers::hold))
+        .routes(routes!(breakers::reset))
+}
+
 fn table() -> OpenApiRouter<Arc<Desk>> {
     OpenApiRouter::with_openapi(describe::head())
         .routes(routes!(auth::state))
@@ -294,12 +305,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .merge(brain())
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
-        .routes(routes!(health::get))
-        .routes(routes!(alerts::list))
-        .routes(routes!(breakers::list))
-        .routes(routes!(breakers::probe))
-        .routes(routes!(breakers::hold))
-        .routes(routes!(breakers::reset))
+        .merge(wellbeing())
         .routes(routes!(users::list, users::add))
         .routes(routes!(users::get, users::change))
         .routes(routes!(users::link))

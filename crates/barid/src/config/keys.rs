@@ -210,6 +210,7 @@ pub const KEYS: &[Key] = &[
     Key::new("alerts.webhook", Kind::Secret, "Address that is told what is wrong and when it is well again (S6.6), by a POST signed as Standard Webhooks wants it.").optional(r#""https://ops.example.com/barid""#),
     Key::new("alerts.webhook_secret", Kind::Secret, "Key of that signature: `whsec_` and base64, or any text.").optional(r#""${ALERT_SECRET}""#),
     Key::new("alerts.slack", Kind::Secret, "Address of a Slack incoming webhook that is told the same.").optional(r#""${SLACK_WEBHOOK}""#),
+    Key::new("alerts.email", Kind::Texts, "Mail addresses that are told the same; needs `[smtp]`.").default("[]"),
     Key::new("alerts.every", Kind::Duration(100), "How often to look for what is wrong.").default(r#""15s""#),
     Key::new("alerts.stuck_conversations", Kind::Count(0, 1_000_000), "More conversations of a tenant than this that have been due for 5 minutes and that nobody works; 0: never an alert.").default("5"),
     Key::new("alerts.dead_letters", Kind::Count(0, 1_000_000), "More dead letters of a tenant that wait than this; 0: never.").default("10"),

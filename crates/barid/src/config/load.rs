@@ -65,7 +65,7 @@ pub fn load_text(
     let send = send(&Reader::top(&cx, &root, "send"), &Reader::top(&cx, &root, "send.pair"));
     let smtp = acts::smtp(&Reader::top(&cx, &root, "smtp"));
     let breakers = breakers(&Reader::top(&cx, &root, "breakers"));
-    let alerts = alerts(&Reader::top(&cx, &root, "alerts"));
+    let alerts = alerts(&Reader::top(&cx, &root, "alerts"), smtp.as_ref().is_some_and(Option::is_some));
     let log = log(&Reader::top(&cx, &root, "log"));
     let rates = send.as_ref().map_or((1, 1), |s| (s.rate_meta, s.rate_greenapi));
     let agents = agents::agents(&cx, &root);
@@ -263,18 +263,24 @@ fn breakers(r: &Reader<'_>) -> Option<Breakers> {
     Some(Breakers { failures: failures?, open: open?, open_max: open_max? })
 }
 
-fn alerts(r: &Reader<'_>) -> Option<Alerts> {
+fn alerts(r: &Reader<'_>, mail: bool) -> Option<Alerts> {
     let [webhook, webhook_secret, slack] =
         ["webhook", "webhook_secret", "slack"].map(|key| optional(r.given(key).map(|_| r.secret(key))));
     if let (Some(Some(_)), Some(None)) = (&webhook, &webhook_secret) {
         let what = "is missing: without it nobody can tell that the news comes from Barid";
         r.mistake(&r.place_of("webhook"), "webhook_secret", what, "write webhook_secret = \"${ALERT_SECRET}\"");
     }
+    let email = r.texts("email");
+    if email.as_ref().is_some_and(|to| !to.is_empty()) && !mail {
+        let mend = "write host = \"mail.example.com\" under [smtp]";
+        r.mistake(&r.place_of("email"), "email", "needs a mail server, and [smtp] names none", mend);
+    }
     let (every, p95) = (r.duration("every"), r.duration("processing_p95"));
     let [stuck, dead_letters, disk_free] = ["stuck_conversations", "dead_letters", "disk_free"].map(|key| r.count(key));
     Some(Alerts {
         webhook: webhook?.zip(webhook_secret?),
         slack: slack?,
+        email: email?,
         every: every?,
         stuck: stuck?,
         dead_letters: dead_letters?,

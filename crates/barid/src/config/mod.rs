@@ -210,6 +210,8 @@ pub struct Alerts {
     pub webhook: Option<(Secret, Secret)>,
     /// A Slack incoming webhook.
     pub slack: Option<Secret>,
+    /// People, by mail.
+    pub email: Vec<String>,
     /// How often to look.
     pub every: Duration,
     /// More stuck conversations than this.

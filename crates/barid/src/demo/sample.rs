@@ -104,6 +104,28 @@ services = [
     "Ejari | tenancy contract | إيجاري",
 ]
 
+# What people write becomes tasks: see the page. With `email`, `slack_webhook` or `url` they would also go out.
+[tenants.actions.visit]
+kind = "schedule_call"
+assign = "team:front desk"
+due = "4h"
+
+[[tenants.intents]]
+name = "VISIT_OFFICE"
+phrases = [
+    "can I come to your office tomorrow",
+    "I want to visit you in person",
+    "where is your office, I'd like to drop by",
+    "can I pass by this afternoon",
+    "I'll come over to your office",
+    "أريد زيارة مكتبكم",
+    "ممكن أمر عليكم اليوم",
+]
+reply = "You're very welcome at our office, and someone will expect you."
+reply_ar = "أهلاً بك في مكتبنا، وسيكون أحد زملائنا بانتظارك."
+actions = ["visit"]
+title = "Visits the office"
+
 [[tenants.channels]]
 kind = "meta"
 phone_number_id = "{NUMBER}"

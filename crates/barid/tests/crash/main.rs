@@ -9,6 +9,7 @@
 //! - `audit`: the ledgers against each other and against the database at rest
 //! - `kills`: at random moments, and at every step between a webhook and the record of its answer's fate
 //! - `nodes`: three nodes on one PostgreSQL, killed and paused at random
+//! - `sagas`: at every step of the actions of a message
 //! - `ends`: two servers on one file, the polite end under load, a full disk
 
 #![expect(clippy::print_stdout, reason = "helpers of tests speak as tests do")]
@@ -19,3 +20,4 @@ mod customers;
 mod ends;
 mod kills;
 mod nodes;
+mod sagas;

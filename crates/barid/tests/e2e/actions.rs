@@ -102,7 +102,11 @@ impl Stage {
         for state in self.world.rows("SELECT state FROM saga ORDER BY id").await {
             writeln!(out, "SAGA        {state}").unwrap();
         }
-        for notice in self.world.rows("SELECT kind || ': ' || title FROM notification ORDER BY id").await {
+        for notice in self
+            .world
+            .rows("SELECT kind || ': ' || title FROM notification WHERE kind NOT LIKE 'alert%' ORDER BY id")
+            .await
+        {
             writeln!(out, "NOTICE      {notice}").unwrap();
         }
         out

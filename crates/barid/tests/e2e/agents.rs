@@ -145,8 +145,10 @@ fn with_outside(wait: &'static str) -> Setup {
 }
 
 async fn result(world: &World, body: &Value) -> (u16, Value) {
-    let answer = world.http.post(world.url("/api/ai-results")).bearer_auth(RUNNER).json(body).send().await.unwrap();
-    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    let sent = world.http.post(world.url("/api/ai-results")).bearer_auth(RUNNER).json(body).send().await;
+    let answer = sent.unwrap_or_else(|e| panic!("{e}"));
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap_or_else(|e| panic!("{e}"));
     (status, serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}")))
 }
 
@@ -188,4 +190,65 @@ async fn without_a_reading_the_flow_answers_when_the_time_is_over() {
     assert_eq!(world.say(PHONE, "Hello").await, "sent");
     assert!(world.sent_to(PHONE)[0].body.contains("How can I help you today?"));
     assert_eq!(world.one("SELECT state || ' ' || attempts FROM jobs").await, "done 1");
+}
+
+/// S3.8: a conversation keeps its variant, its goal is counted, and the API says what came of it; stopping it takes effect at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_experiment_is_sticky_counted_and_stopped() {
+    let arm = |n: u8, key: &str| format!("BARID__TENANTS__0__EXPERIMENTS__0__ARMS__{n}__{key}");
+    let env: Vec<(&'static str, &'static str)> = [
+        ("BARID__TENANTS__0__EXPERIMENTS__0__NAME".to_owned(), "who"),
+        ("BARID__TENANTS__0__EXPERIMENTS__0__GOAL".to_owned(), "contact"),
+        (arm(0, "NAME"), "flow"),
+        (arm(0, "AGENT"), "flow"),
+        (arm(1, "NAME"), "agent"),
+        (arm(1, "AGENT"), "front_desk"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (&*key.leak(), value))
+    .collect();
+    let world = Setup::default().more(AGENTS).env(&env).start().await;
+    let phones: Vec<String> = (0..12).map(|n| format!("9715000002{n:02}")).collect();
+    for phone in &phones {
+        assert_eq!(world.say(phone, "Hello").await, "sent");
+    }
+    let arms = world.rows("SELECT arm FROM exposure ORDER BY conversation_id").await;
+    let by_agent = arms.iter().filter(|a| *a == "agent").count();
+    assert!(arms.len() == 12 && (1..12).contains(&by_agent), "{arms:?}");
+    assert_eq!(world.sim.llm().count(), by_agent, "only its variant asks a model");
+    for phone in &phones {
+        assert_eq!(world.say(phone, "my e-mail is lina@example.com").await, "sent");
+    }
+    assert_eq!(world.rows("SELECT arm FROM exposure ORDER BY conversation_id").await, arms, "sticky");
+    assert_eq!(world.one("SELECT COUNT(*) FROM exposure WHERE reached_at IS NOT NULL").await, "12");
+
+    let (secret, digest, prefix) = admin::api::new_token();
+    let token = store::accounts::tokens::Add {
+        digest,
+        prefix,
+        name: "test".into(),
+        scopes: vec![store::desk::Scope::Read, store::desk::Scope::Settings],
+        all_tenants: true,
+        tenants: Vec::new(),
+        expires_at: None,
+        access: store::desk::Access::All,
+        by: store::desk::By::command(),
+    };
+    world.app().store().write(token).await.unwrap();
+    let experiments = || async {
+        let answer = world.http.get(world.url("/api/v1/experiments")).bearer_auth(&secret).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["data"][0].clone()
+    };
+    let shown = experiments().await;
+    let reached: Vec<i64> = shown["arms"].as_array().unwrap().iter().map(|a| a["reached"].as_i64().unwrap()).collect();
+    assert_eq!(reached, [12 - by_agent as i64, by_agent as i64], "{shown}");
+    assert_eq!((&shown["status"], &shown["significant"]), (&json!("running"), &json!(false)), "{shown}");
+    let off = json!({"name": "experiment:who", "on": false, "reason": "done"});
+    let set = world.http.put(world.url("/api/v1/flags")).bearer_auth(&secret).json(&off).send().await.unwrap();
+    assert_eq!(set.status().as_u16(), 200);
+    let before = world.sim.llm().count();
+    for phone in &phones {
+        assert_eq!(world.say(phone, "are you there?").await, "sent");
+    }
+    assert_eq!((world.sim.llm().count(), experiments().await["status"].clone()), (before, json!("stopped")));
 }

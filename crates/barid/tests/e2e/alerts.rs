@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use simulator::{Fault, Provider, Rule};
+use testkit::smtp::{Smtp, Trouble};
 use types::Secret;
 
 use crate::support::{HELLO, PATIENCE, Setup};
@@ -92,4 +93,28 @@ async fn a_private_address_is_told_nothing() {
     let world = Setup::default().env(&env).start().await;
     world.until("SELECT COUNT(*) FROM alert_delivery WHERE error LIKE '%not allowed%'", "1").await;
     assert_eq!(heard.lock().unwrap().len(), 0);
+}
+
+/// The same by mail; a server that refuses for now is asked again, with the same letter.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_by_mail() {
+    let smtp = Smtp::start().await.unwrap();
+    smtp.fail(Trouble::AtRecipient(451));
+    let env = [
+        ("BARID__SMTP__HOST", "127.0.0.1"),
+        ("BARID__SMTP__PORT", leak(smtp.port().to_string())),
+        ("BARID__SMTP__TLS", "none"),
+        ("BARID__SMTP__FROM", "Barid <barid@business.example>"),
+        ("BARID__ALERTS__EMAIL", "ops@business.example"),
+        ("BARID__ALERTS__EVERY", "100ms"),
+        ("BARID__ALERTS__DISK_FREE", "100"),
+    ];
+    let world = Setup::default().env(&env).start().await;
+    world.until("SELECT COUNT(*) FROM alert_delivery WHERE attempts = 1 AND error IS NOT NULL", "1").await;
+    world.jump(6);
+    world.until("SELECT COUNT(*) FROM alert_delivery WHERE told_at IS NOT NULL", "1").await;
+    let letters = smtp.letters();
+    assert_eq!((letters.len(), letters[0].to.as_slice()), (1, &["ops@business.example".to_owned()][..]));
+    assert_eq!(letters[0].header("Subject"), Some("[Barid] The disk is nearly full"));
+    assert!(letters[0].header("Message-ID").is_some_and(|id| id.starts_with("<alert-")), "{:?}", letters[0]);
 }

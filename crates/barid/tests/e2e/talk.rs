@@ -34,7 +34,9 @@ async fn transcript(world: &World, phone: &str, lines: &[&str], write: impl Fn(&
     for transition in world.rows(moves).await {
         writeln!(out, "MOVE      {transition}").unwrap();
     }
-    for notice in world.rows("SELECT kind || ': ' || title FROM notification ORDER BY id").await {
+    for notice in
+        world.rows("SELECT kind || ': ' || title FROM notification WHERE kind NOT LIKE 'alert%' ORDER BY id").await
+    {
         writeln!(out, "NOTICE    {notice}").unwrap();
     }
     out
