@@ -131,6 +131,9 @@ url = "{url}"
 runner_token = "{TOKEN}"
 workers = 512
 
+[alerts]
+disk_free = 0
+
 [send]
 mark_read = false
 typing = false

@@ -137,6 +137,9 @@ poll = "100ms"
 janitor_every = "200ms"
 drain = "10s"
 
+[alerts]
+disk_free = 0
+
 [send]
 retry = ["100ms", "200ms", "200ms", "200ms", "200ms", "200ms"]
 reconcile = "800ms"

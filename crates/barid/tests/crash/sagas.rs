@@ -56,6 +56,8 @@ url = "{data}"
 lease = "4s"
 turn_timeout = "1s"
 poll = "100ms"
+[alerts]
+disk_free = 0
 [send]
 timeout = "2s"
 mark_read = false

@@ -63,6 +63,8 @@ cron_token = "CRON"
 retry = ["30ms", "30ms"]
 poll = "50ms"
 drain = "20s"
+[alerts]
+disk_free = 0
 [send]
 retry = ["30ms", "30ms", "30ms", "30ms"]
 reconcile = "200ms"
