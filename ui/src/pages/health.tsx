@@ -1,6 +1,6 @@
 import '../styles/more';
 import { Button, SimpleGrid, Stack, Table } from '@mantine/core';
-import { IconBellRinging, IconCircleCheckFilled, IconHeartbeat, IconMailForward, IconPhone, IconPlugConnected, IconRefresh, IconStack2, IconAlertTriangleFilled } from '@tabler/icons-react';
+import { IconBellRinging, IconCircleCheckFilled, IconHeartbeat, IconListCheck, IconMailForward, IconPhone, IconPlugConnected, IconRefresh, IconStack2, IconAlertTriangleFilled } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { api, must, type Check } from '../api/client';
@@ -10,6 +10,7 @@ import { useFormat } from '../i18n/format';
 import { done, failed } from '../parts/act';
 import { Breakers } from '../parts/breakers';
 import { Card, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
+import { Sagas } from '../parts/sagas';
 
 /** Checks whose finding is a number that the page can say in its own language. */
 const said = new Set(['database', 'queue_lag', 'processing_p95', 'dead_letters']);
@@ -91,6 +92,9 @@ export function HealthPage() {
                 </Table.Tbody>
               </Table>
             )}
+          </Card>
+          <Card icon={<IconListCheck size={18} aria-hidden />} title={t('health.sagas')}>
+            <Sagas />
           </Card>
           <Card icon={<IconPhone size={18} aria-hidden />} title={t('health.channels')}>
             <Table aria-label={t('health.channels')}>
