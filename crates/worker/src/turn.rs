@@ -69,7 +69,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
         crate::saga::count(action, true);
     }
     if acts {
-        worker.act.notify_one();
+        worker.store.hub().act_here();
     }
     held.admitted = admitted;
     let snapshot = Arc::make_mut(&mut held.snapshot);
