@@ -430,7 +430,7 @@ export const ar = {
   'notice.send_held': 'ربما لم تصل',
   'notice.channel_paused': 'قناة متوقفة',
   'notice.dead_letter': 'رسالة متعثرة',
-  'notice.saga_stuck': 'إجراء متعثر',
+  'notice.saga_stuck': 'إجراء عالق',
   'notice.saga_undone': 'تعذّر تنفيذ الطلب',
   'notice.alert_raised': 'تنبيه',
   'notice.alert_cleared': 'زال الخلل',
