@@ -67,7 +67,8 @@ pub struct Done {
 
 #[derive(Debug, Default)]
 struct State {
-    faults: HashMap<Vendor, VecDeque<VendorFault>>,
+    /// What the next calls come to; `None`: they go well.
+    faults: HashMap<Vendor, VecDeque<Option<VendorFault>>>,
     /// Faults of every call until they are taken back.
     always: HashMap<Vendor, VendorFault>,
     done: Vec<Done>,
@@ -114,7 +115,12 @@ impl Vendors {
 
     /// The next call of this vendor goes wrong so; several are taken in their order.
     pub fn fail(&self, vendor: Vendor, fault: VendorFault) {
-        locked(&self.state).faults.entry(vendor).or_default().push_back(fault);
+        locked(&self.state).faults.entry(vendor).or_default().push_back(Some(fault));
+    }
+
+    /// The next call of this vendor goes well, whatever [`Self::always`] says; in the order of [`Self::fail`].
+    pub fn pass(&self, vendor: Vendor) {
+        locked(&self.state).faults.entry(vendor).or_default().push_back(None);
     }
 
     /// Every call goes wrong so, until `None`.
@@ -193,7 +199,7 @@ async fn answer(request: Request<Incoming>, state: &Mutex<State>, lost: &Cancell
         let mut state = locked(state);
         state.calls += 1;
         let next = state.faults.get_mut(&vendor).and_then(VecDeque::pop_front);
-        next.or_else(|| state.always.get(&vendor).cloned())
+        next.unwrap_or_else(|| state.always.get(&vendor).cloned())
     };
     match fault {
         Some(VendorFault::Status(status)) => return reply(status, &json!({"error": "as told"})),

@@ -13,6 +13,8 @@ use types::{ChannelId, MessageId, Timestamp};
 pub struct Hub {
     work: Notify,
     others: Notify,
+    acts: Notify,
+    acts_of_others: Notify,
     commits: Notify,
     letters: Notify,
     breakers: Notify,
@@ -51,6 +53,27 @@ impl Hub {
     /// Resolves after the next [`Self::wake`], or at once if one came since the last wait.
     pub async fn woken(&self) {
         self.work.notified().await;
+    }
+
+    /// A saga is due again because a person said so: this process and, where there are more, the others hear it.
+    pub fn act(&self) {
+        self.act_here();
+        self.acts_of_others.notify_one();
+    }
+
+    /// A saga was saved or is due: this process alone hears it.
+    pub fn act_here(&self) {
+        self.acts.notify_one();
+    }
+
+    /// Resolves after the next [`Self::act_here`], or at once if one came since the last wait.
+    pub async fn acts_due(&self) {
+        self.acts.notified().await;
+    }
+
+    /// Resolves after the next [`Self::act`], or at once if one came since the last wait: for whoever tells the other nodes.
+    pub async fn acts_for_others(&self) {
+        self.acts_of_others.notified().await;
     }
 
     /// Somebody changed when a dead letter is tried again, by SQL.

@@ -84,8 +84,6 @@ pub struct Worker {
     pub(crate) look: Notify,
     /// Room for sagas: their calls outside wait for others, and must not take the conversations' room.
     pub(crate) acting: Arc<Semaphore>,
-    /// A saga was saved, or is due.
-    pub(crate) act: Notify,
 }
 
 /// Sagas worked at once.
@@ -123,7 +121,6 @@ impl Worker {
             next_look: AtomicI64::new(0),
             look: Notify::new(),
             acting: Arc::new(Semaphore::new(SAGAS)),
-            act: Notify::new(),
         })
     }
 

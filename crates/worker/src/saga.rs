@@ -23,7 +23,7 @@ pub(crate) async fn look(worker: Arc<Worker>) {
         };
         tokio::select! {
             () = worker.stop.cancelled() => return,
-            () = worker.act.notified() => {}
+            () = worker.store.hub().acts_due() => {}
             () = tokio::time::sleep(wait.min(worker.options.poll)) => {}
         }
     }
@@ -46,7 +46,7 @@ async fn claim_all(worker: &Arc<Worker>) -> store::Result<Duration> {
         worker.tasks.spawn(async move {
             work(&worker_of, hold).await;
             drop(permit);
-            worker_of.act.notify_one();
+            worker_of.store.hub().act_here();
         });
     }
 }

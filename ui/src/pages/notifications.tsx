@@ -19,8 +19,11 @@ const tabs = ['unread', 'snoozed', 'all'] as const;
 const looks: Record<string, [typeof IconBell, string]> = {
   needs_person: [IconUserExclamation, 'warn'],
   send_failed: [IconMailX, 'bad'],
+  send_held: [IconMailX, 'warn'],
   channel_paused: [IconPlugConnectedX, 'bad'],
   dead_letter: [IconAlertOctagon, 'bad'],
+  saga_stuck: [IconAlertOctagon, 'bad'],
+  saga_undone: [IconAlertTriangle, 'warn'],
   alert: [IconAlertTriangle, 'warn'],
   alert_raised: [IconAlertTriangle, 'bad'],
   alert_cleared: [IconCircleCheck, 'info'],

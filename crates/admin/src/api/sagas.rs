@@ -51,6 +51,7 @@ pub(crate) async fn get(State(desk): Shared, caller: Caller, Id(id): Id<SagaId>)
 async fn settle(desk: &super::Desk, caller: Caller, id: SagaId, deed: Deed, input: &ReasonInput) -> Answer<Saga> {
     let reason = perhaps("reason", input.reason.as_ref(), 500)?.filter(|r| !r.is_empty());
     let settled = desk.store.write(Settle { id, deed, reason, access: caller.access, by: caller.by }).await?;
+    desk.store.hub().act();
     Ok(Json(settled))
 }
 

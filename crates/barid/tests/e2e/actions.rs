@@ -4,12 +4,9 @@
 use std::fmt::Write as _;
 
 use simulator::vendors::{TOKEN, Vendor, VendorFault, Vendors};
-use store::desk::sagas::{Deed, Settle};
-use store::desk::{Access, By};
 use testkit::smtp::{Smtp, Trouble};
-use types::SagaId;
 
-use crate::support::{Setup, Tries, World, pause};
+use crate::support::{Setup, World};
 
 const PHONE: &str = "971500000701";
 
@@ -112,10 +109,12 @@ impl Stage {
         out
     }
 
-    async fn settle(&self, deed: Deed) {
-        let id = SagaId(self.world.one("SELECT id FROM saga").await.parse().unwrap());
-        let settle = Settle { id, deed, reason: None, access: Access::All, by: By::command() };
-        self.world.app().store().write(settle).await.unwrap();
+    /// A person decides, by the API: `retries` or `skip`.
+    async fn settle(&self, deed: &str) {
+        let token = self.world.token(vec![store::desk::Scope::DeadLetters]).await;
+        let url = self.world.url(&format!("/api/v1/sagas/{}/{deed}", self.world.one("SELECT id FROM saga").await));
+        let answer = self.world.http.post(url).bearer_auth(token).json(&serde_json::json!({})).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
     }
 }
 
@@ -180,6 +179,9 @@ async fn what_may_pass_is_tried_again_and_nothing_is_done_twice() {
         stage.until("done").await;
         assert_eq!(stage.vendors.count(Vendor::Crm, "order"), 1, "{fault:?}");
         assert_eq!((stage.vendors.count(Vendor::Slack, "post"), stage.smtp.letters().len()), (1, 1));
+        // Each fault was met: every effect outside took a second attempt.
+        let attempts = "SELECT effect || ' ' || attempts FROM saga_step WHERE effect != 'task' ORDER BY seq";
+        assert_eq!(stage.world.rows(attempts).await, ["email 2", "slack 2", "http 2"], "{fault:?}");
     }
 }
 
@@ -200,46 +202,40 @@ async fn a_mail_that_may_have_arrived_comes_again_as_the_same_mail() {
 /// A CRM that hangs keeps no conversation waiting; out of attempts in doubt, a person decides, and nobody is told what may be a lie.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crm_that_hangs_is_stuck_in_the_end_and_a_person_goes_on() {
-    let stage = stage("", &[("BARID__BREAKERS__FAILURES", "1000")]).await;
+    let patient = ("BARID__TENANTS__0__ACTIONS__CREATE_ORDER__TIMEOUT", "1s");
+    let stage = stage("", &[("BARID__BREAKERS__FAILURES", "1000"), patient]).await;
     stage.vendors.always(Vendor::Crm, Some(VendorFault::Hang(std::time::Duration::from_secs(60))));
     assert_eq!(stage.world.say(PHONE, "I need a golden visa").await, "sent");
-    assert_eq!(stage.world.say(PHONE, "Rashid Kareem").await, "sent", "the conversation goes on meanwhile");
+    assert_eq!(stage.world.say(PHONE, "Rashid Kareem").await, "sent");
+    assert_eq!(stage.world.one("SELECT state FROM saga").await, "running", "the conversation goes on meanwhile");
     stage.until("stuck").await;
     assert_eq!(stage.world.sent_to(PHONE).len(), 2);
     insta::assert_snapshot!(stage.story().await);
     stage.vendors.always(Vendor::Crm, None);
-    stage.settle(Deed::Retry).await;
+    stage.settle("retries").await;
     stage.until("done").await;
     assert_eq!(stage.vendors.count(Vendor::Crm, "order"), 1);
 }
 
-/// A compensation that fails for good is stuck, seen, and passed over by a person.
+/// A compensation that fails for good is stuck, seen, and tried again as soon as a person says so: nobody looks by himself meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compensation_that_fails_is_stuck_and_seen() {
-    let stage = stage("", &[]).await;
+    let stage = stage("", &[("BARID__JOBS__POLL", "1h")]).await;
     stage.vendors.fail(Vendor::Crm, VendorFault::Status(422));
-    stage.world.say(PHONE, "I need a golden visa").await;
-    // By then Slack has the post: its cancellation is refused.
-    for _ in Tries::new() {
-        if stage.vendors.count(Vendor::Slack, "post") == 1 {
-            break;
-        }
-        pause().await;
-    }
+    // Slack takes the post, and refuses its cancellation.
+    stage.vendors.pass(Vendor::Slack);
     stage.vendors.always(Vendor::Slack, Some(VendorFault::NotOk("is_archived")));
-    let state = "SELECT state FROM saga";
-    for _ in Tries::new() {
-        if matches!(stage.world.one(state).await.as_str(), "stuck" | "compensated") {
-            break;
-        }
-        pause().await;
-    }
-    if stage.world.one(state).await == "stuck" {
-        stage.world.until("SELECT kind FROM notification", "saga_stuck").await;
-        stage.settle(Deed::Skip).await;
-    }
+    stage.world.say(PHONE, "I need a golden visa").await;
+    stage.until("stuck").await;
+    assert_eq!(stage.world.rows("SELECT kind FROM notification ORDER BY id").await, ["saga_stuck"]);
+    assert_eq!(stage.world.one("SELECT state FROM saga_step WHERE effect = 'slack'").await, "stuck");
+    assert_eq!((stage.vendors.count(Vendor::Slack, "post"), stage.smtp.letters().len()), (1, 1), "nothing is undone");
+    assert_eq!(stage.world.sent_to(PHONE).len(), 1, "the lead is not told yet");
+    stage.vendors.always(Vendor::Slack, None);
+    stage.settle("retries").await;
     stage.until("compensated").await;
     stage.world.heard(PHONE, 2).await;
+    assert_eq!((stage.vendors.count(Vendor::Slack, "post"), stage.smtp.letters().len()), (2, 2), "both are undone");
 }
 
 /// Issue, 2: five phrases, a reply and an `http` action in the file; no code.
@@ -298,6 +294,6 @@ async fn a_burst_is_gathered_and_answered_once() {
     assert!(heard[0].contains("nationality"), "{heard:?}");
     assert_eq!(world.sent_to(PHONE).len(), 1);
     let outcomes = world.rows("SELECT outcome FROM jobs ORDER BY id").await;
-    assert_eq!(outcomes[0], "replied");
+    assert_eq!((outcomes.len(), outcomes[0].as_str()), (3, "replied"));
     assert!(outcomes[1..].iter().all(|o| o.starts_with("merged into reply ")), "{outcomes:?}");
 }

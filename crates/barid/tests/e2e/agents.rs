@@ -222,19 +222,7 @@ async fn an_experiment_is_sticky_counted_and_stopped() {
     assert_eq!(world.rows("SELECT arm FROM exposure ORDER BY conversation_id").await, arms, "sticky");
     assert_eq!(world.one("SELECT COUNT(*) FROM exposure WHERE reached_at IS NOT NULL").await, "12");
 
-    let (secret, digest, prefix) = admin::api::new_token();
-    let token = store::accounts::tokens::Add {
-        digest,
-        prefix,
-        name: "test".into(),
-        scopes: vec![store::desk::Scope::Read, store::desk::Scope::Settings],
-        all_tenants: true,
-        tenants: Vec::new(),
-        expires_at: None,
-        access: store::desk::Access::All,
-        by: store::desk::By::command(),
-    };
-    world.app().store().write(token).await.unwrap();
+    let secret = world.token(vec![store::desk::Scope::Read, store::desk::Scope::Settings]).await;
     let experiments = || async {
         let answer = world.http.get(world.url("/api/v1/experiments")).bearer_auth(&secret).send().await.unwrap();
         answer.json::<Value>().await.unwrap()["data"][0].clone()

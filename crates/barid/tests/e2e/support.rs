@@ -274,6 +274,24 @@ impl World {
         self.app.as_ref().unwrap()
     }
 
+    /// A token of the API with these scopes.
+    pub async fn token(&self, scopes: Vec<store::desk::Scope>) -> String {
+        let (secret, digest, prefix) = admin::api::new_token();
+        let token = store::accounts::tokens::Add {
+            digest,
+            prefix,
+            name: "test".into(),
+            scopes,
+            all_tenants: true,
+            tenants: Vec::new(),
+            expires_at: None,
+            access: store::desk::Access::All,
+            by: store::desk::By::command(),
+        };
+        self.app().store().write(token).await.unwrap();
+        secret
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.app().address())
     }

@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the trigger of `webhook_dlq` says.
 const LETTERS: &str = "webhook_dlq";
+/// What a node says, before its name, of a saga that is due again; its name alone says that a conversation is.
+const ACTS: &str = "acts ";
 
 static NOTIFY: Sql = Sql { name: "postgres.notify", text: "SELECT pg_notify('barid_work', $1)" };
 
@@ -62,6 +64,10 @@ impl Hints {
         let mut session = Session::listening(&self.shared.server, move |said| {
             if said == LETTERS {
                 hub.letters_changed();
+            } else if let Some(node) = said.strip_prefix(ACTS) {
+                if node != own {
+                    hub.act_here();
+                }
             } else if said != own {
                 hub.wake_here();
             }
@@ -86,6 +92,9 @@ impl Hints {
                 () = self.hub.news_for_others() => {
                     tokio::time::sleep(GATHER).await;
                     session.ask(&NOTIFY, &[(&self.owner, Type::TEXT)]).await?;
+                }
+                () = self.hub.acts_for_others() => {
+                    session.ask(&NOTIFY, &[(&format!("{ACTS}{}", self.owner), Type::TEXT)]).await?;
                 }
                 _ = seen.tick() => {
                     session.ask(&SEEN_NOW, &me).await?;

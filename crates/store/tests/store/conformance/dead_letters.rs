@@ -1,6 +1,6 @@
 //! Dead letters (S2.5).
 
-use store::dead_letters::{DeadLetter, Decide, List, RedriveDue};
+use store::dead_letters::{AnyDue, DeadLetter, Decide, List, RedriveDue};
 use store::{Next, StoreError};
 use types::states::DeadLetterStatus;
 use types::{DeadLetterId, Fault};
@@ -28,8 +28,12 @@ async fn list(db: &Db, status: Option<DeadLetterStatus>) -> Vec<DeadLetter> {
     db.store.read(List { status, before: None, limit: 50 }).await.unwrap()
 }
 
+/// Whoever asks first whether anything is due is told what the redrive then finds.
 async fn redrive(db: &Db) -> u32 {
-    db.store.write(RedriveDue { limit: 10 }).await.unwrap()
+    let due = db.store.read(AnyDue).await.unwrap();
+    let queued = db.store.write(RedriveDue { limit: 10 }).await.unwrap();
+    assert_eq!(due, queued > 0);
+    queued
 }
 
 async fn setting_next_retry_at_in_sql_retries_one(db: &Db) {

@@ -177,6 +177,9 @@ fn news_of_work_reaches_the_other_node() {
         let heard = tokio::time::timeout(Duration::from_secs(20), b.hub().woken());
         a.hub().wake();
         heard.await.expect("the other node was told");
+        let heard = tokio::time::timeout(Duration::from_secs(20), b.hub().acts_due());
+        a.hub().act();
+        heard.await.expect("of a saga that goes on as well");
         a.close().await;
         b.close().await;
     });
