@@ -120,6 +120,7 @@ async fn people_are_told_by_mail() {
     world.until("SELECT COUNT(*) FROM alert_delivery WHERE told_at IS NOT NULL", "1").await;
     let letters = smtp.letters();
     assert_eq!((letters.len(), letters[0].to.as_slice()), (1, &["ops@business.example".to_owned()][..]));
-    assert_eq!(letters[0].header("Subject"), Some("[Barid] A number's access token is refused"));
+    let subject = letters[0].header("Subject").unwrap_or_default();
+    assert!(subject.starts_with("[Barid] A number's access token is refused"), "{subject}");
     assert!(letters[0].header("Message-ID").is_some_and(|id| id.starts_with("<alert-")), "{:?}", letters[0]);
 }
