@@ -13,7 +13,11 @@ use crate::sql::{Op, Row, Tx};
 sql! {
     LIST = "sagas.list":
         "SELECT id, tenant_id, conversation_id, lead_id, message_id, state, error, due_at, created_at, updated_at, finished_at
-         FROM saga WHERE tenant_id = $1 AND ($2 = '' OR state = $2) AND id < $3 ORDER BY id DESC LIMIT $4";
+         FROM saga WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    // By its own index: the page asks again and again for the few that are stuck among the many that ended well.
+    LIST_STATE = "sagas.list_state":
+        "SELECT id, tenant_id, conversation_id, lead_id, message_id, state, error, due_at, created_at, updated_at, finished_at
+         FROM saga WHERE tenant_id = $1 AND state = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
     LIST_ALL = "sagas.list_all":
         "SELECT id, tenant_id, conversation_id, lead_id, message_id, state, error, due_at, created_at, updated_at, finished_at
          FROM saga WHERE ($1 = '' OR state = $1) AND id < $2 ORDER BY id DESC LIMIT $3";
@@ -154,11 +158,14 @@ impl Op for List {
     type Out = Rows<Saga>;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
-        let (state, last) = (self.state.map_or("", SagaState::as_str), self.after.id);
+        let last = self.after.id;
         let placed = |r: &dyn Row| row(r).map(|s| (After { key: s.id.0, id: s.id.0 }, s));
-        match self.tenant {
-            Some(tenant) => tx.all(&LIST, params![tenant, state, last, self.limit], placed),
-            None => tx.all(&LIST_ALL, params![state, last, self.limit], placed),
+        match (self.tenant, self.state) {
+            (Some(tenant), Some(state)) => {
+                tx.all(&LIST_STATE, params![tenant, state.as_str(), last, self.limit], placed)
+            }
+            (Some(tenant), None) => tx.all(&LIST, params![tenant, last, self.limit], placed),
+            (None, state) => tx.all(&LIST_ALL, params![state.map_or("", SagaState::as_str), last, self.limit], placed),
         }
     }
 }

@@ -21,7 +21,7 @@ CREATE TABLE saga (
 );
 CREATE INDEX saga_due ON saga (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX saga_tenant ON saga (tenant_id, id);
-CREATE INDEX saga_stuck ON saga (tenant_id, id) WHERE state = 'stuck';
+CREATE INDEX saga_state ON saga (tenant_id, state, id);
 CREATE INDEX saga_conversation ON saga (conversation_id, id);
 
 -- One effect of one action. `input` is what the effect is made of, `result` what the other side called it: its compensation needs that.

@@ -267,12 +267,17 @@ async fn a_compensation_that_fails_for_good_is_stuck_and_a_person_retries_or_ski
     .await;
     assert_eq!(way.last().map(String::as_str), Some("over: stuck"));
     assert_eq!(db.count("message WHERE direction = 'out'").await, 0, "nothing is said while it is not known");
-    let stuck = db
-        .store
-        .read(List { tenant: None, state: Some(SagaState::Stuck), after: After::NEWEST, limit: 9 })
-        .await
-        .unwrap();
-    assert_eq!((stuck.len(), stuck[0].1.error.as_deref()), (1, Some("422: no such service")));
+    for (tenant, state, found) in [
+        (None, SagaState::Stuck, 1),
+        (Some(db.meta.tenant), SagaState::Stuck, 1),
+        (Some(db.meta.tenant), SagaState::Done, 0),
+        (Some(types::TenantId(4)), SagaState::Stuck, 0),
+    ] {
+        let list = List { tenant, state: Some(state), after: After::NEWEST, limit: 9 };
+        let stuck = db.store.read(list).await.unwrap();
+        let why = stuck.iter().map(|(_, saga)| saga.error.as_deref()).collect::<Vec<_>>();
+        assert_eq!(why, vec![Some("422: no such service"); found], "{tenant:?} {state}");
+    }
     settle(db, Deed::Retry).await.unwrap();
     let second = hold(db).await;
     let way = play(db, &second, |_| refused()).await;
