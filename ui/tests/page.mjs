@@ -190,6 +190,42 @@ await test('a breaker is held open with a reason, shows as an alert’s cause, a
   assert.fail('the message still waits after the reset');
 });
 
+await test('a stuck action shows its steps in both languages, and a person passes over one with a reason', async () => {
+  // No action of the demo can fail: these answers are those of an engine whose CRM went silent.
+  const steps = [['task', 'done', 1, null], ['http', 'stuck', 5, 'the CRM did not answer within 10 s']].map(([effect, state, attempts, error], seq) => ({ seq, action: 'create_order', effect, state, task_id: null, attempts, undo_attempts: 0, doubtful: state === 'stuck', error, started_at: null, finished_at: null, undone_at: null }));
+  const at = new Date().toISOString();
+  const saga = { id: '77', tenant_id: '1', conversation_id: '1', lead_id: '1', message_id: '1', state: 'stuck', error: steps[1].error, due_at: null, created_at: at, updated_at: at, finished_at: null, steps, result: { executed: [], failed: [], compensated: [] } };
+  let decided;
+  await page.route(/\/api\/v1\/sagas/, async (route) => {
+    const url = new URL(route.request().url());
+    const stuck = url.searchParams.get('state') === 'stuck' && !decided;
+    if (route.request().method() === 'POST') decided = [url.pathname, route.request().postDataJSON()];
+    await route.fulfill({ json: url.pathname.endsWith('/sagas') ? { data: stuck ? [{ ...saga, steps: [] }] : [], next: null, prev: null, has_more: false } : saga });
+  });
+  const speak = (language) => page.evaluate((code) => localStorage.setItem('barid.language', code), language);
+  const shown = page.locator('[data-saga="77"]');
+  for (const [language, stuck, skip] of [['ar', 'عالق: القرار لك', 'تجاوزها'], ['en', 'Stuck: decide', 'Pass over']]) {
+    await speak(language);
+    await page.goto(`${house.url}/health`);
+    await shown.getByText(stuck, { exact: true }).waitFor();
+    await shown.getByRole('button', { name: `${skip}: create_order` }).waitFor();
+    assert.equal(await shown.getByRole('listitem').count(), 2);
+    await shown.getByText('the CRM did not answer within 10 s').waitFor();
+    await settle(page);
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    assert.deepEqual(violations.map((v) => `${language}: ${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(' | ')}`), []);
+  }
+  // By keyboard: the reason is wanted before it can be done.
+  await shown.getByRole('button', { name: 'Pass over: create_order' }).press('Enter');
+  const sure = page.getByRole('dialog').filter({ hasText: 'Pass over this step?' });
+  assert.ok(await sure.getByRole('button', { name: 'Pass over' }).isDisabled());
+  await sure.getByRole('textbox', { name: 'Reason' }).fill('entered by hand');
+  await page.keyboard.press('Enter');
+  await page.getByText('No action is stuck, being undone or waiting.').waitFor();
+  assert.deepEqual(decided, ['/api/v1/sagas/77/skip', { reason: 'entered by hand' }]);
+  await page.unroute(/\/api\/v1\/sagas/);
+});
+
 await test('a failed send is put away, and leaves the list', async () => {
   await page.goto(`${house.url}/failed`);
   await settle(page);

@@ -52,7 +52,7 @@ pub struct Plan {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// `Retry-After`, when it was given in seconds or as a date.
+    /// `Retry-After` in seconds (as providers write it; a date counts as none), or a vendor's own header in milliseconds.
     pub retry_after: Option<Duration>,
     /// The body, cut at the client's limit.
     pub body: Vec<u8>,

@@ -1,5 +1,6 @@
 //! A turn: the engine decides, and reply, state and finished job are saved in one transaction, before anything is sent (promise 3).
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -203,10 +204,10 @@ fn finish(mind: &Mind, held: &Held, turn: &Turn, decision: Decision) -> Result<F
         .map_err(|e| (Fault::Bug, format!("the conversation's memory cannot be written: {e}")))?;
     let traces = crate::agents::traces(decision.traces, decision.memory.known());
     let state = next_state(held.snapshot.state, opted_out, decision.handover.as_ref().map(|h| h.reason.as_str()));
-    let notice = decision.handover.as_ref().map(|h| {
-        let known: Vec<_> = decision.fields.iter().map(|(k, v)| format!("{k}: {v}")).collect();
-        (format!("A lead needs a person ({})", h.reason.replace('_', " ")), known.join("\n"))
-    });
+    let notice = decision
+        .handover
+        .as_ref()
+        .map(|h| (format!("A lead needs a person ({})", h.reason.replace('_', " ")), told(&decision.fields)));
     let replies = decision.reply.map_or_else(Vec::new, |reply| {
         split(&reply.text)
             .enumerate()
@@ -230,6 +231,13 @@ fn finish(mind: &Mind, held: &Held, turn: &Turn, decision: Decision) -> Result<F
         acts,
         traces,
     })
+}
+
+/// What a notice says of the lead, a line each; the country's code is for programs, and people read its name beside it.
+fn told(fields: &BTreeMap<String, String>) -> String {
+    let lines: Vec<_> =
+        fields.iter().filter(|(k, _)| *k != "nationality_iso").map(|(k, v)| format!("{k}: {v}")).collect();
+    lines.join("\n")
 }
 
 fn next_state(
@@ -288,5 +296,12 @@ mod tests {
         assert_eq!(next_state(Active, None, Some("quotation")).map(|s| s.0), Some(HandedOver));
         assert_eq!(next_state(HandedOver, None, Some("quotation")), None);
         assert_eq!(next_state(Paused, None, None).map(|s| s.0), Some(Active));
+    }
+
+    #[test]
+    fn a_notice_tells_what_is_known_without_the_code_for_programs() {
+        let known = [("name", "Fatima"), ("nationality", "Pakistan"), ("nationality_iso", "PK")];
+        let fields = BTreeMap::from(known.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(told(&fields), "name: Fatima\nnationality: Pakistan");
     }
 }

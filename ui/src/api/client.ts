@@ -19,6 +19,8 @@ export type Token = Schemas['Token'];
 export type AuditRow = Schemas['AuditRow'];
 export type Batch = Schemas['Batch'];
 export type Breaker = Schemas['Breaker'];
+export type Check = Schemas['Check'];
+export type Saga = Schemas['Saga'];
 
 export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin' });
 

@@ -7,7 +7,7 @@ const touched: Record<string, string[]> = {
   'message.status': ['conversations', 'failed', 'sim'],
   'send.failed': ['failed', 'counts', 'conversations'],
   'conversation.updated': ['conversations', 'counts'],
-  'notification.created': ['notifications', 'counts', 'health'],
+  'notification.created': ['notifications', 'counts', 'health', 'sagas'],
   'notification.updated': ['notifications', 'counts'],
   'job.counts': ['jobs'],
   'dead_letter.created': ['letters', 'counts'],

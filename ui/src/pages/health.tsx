@@ -1,14 +1,16 @@
 import '../styles/more';
 import { Button, SimpleGrid, Stack, Table } from '@mantine/core';
-import { IconBellRinging, IconCircleCheckFilled, IconHeartbeat, IconMailForward, IconPhone, IconPlugConnected, IconRefresh, IconStack2, IconAlertTriangleFilled } from '@tabler/icons-react';
+import { IconBellRinging, IconCircleCheckFilled, IconHeartbeat, IconListCheck, IconMailForward, IconPhone, IconPlugConnected, IconRefresh, IconStack2, IconAlertTriangleFilled } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { api, must } from '../api/client';
+import type { ReactNode } from 'react';
+import { api, must, type Check } from '../api/client';
 import { useMay, useTenantId } from '../api/session';
 import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
 import { done, failed } from '../parts/act';
 import { Breakers } from '../parts/breakers';
 import { Card, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
+import { Sagas } from '../parts/sagas';
 
 /** Checks whose finding is a number that the page can say in its own language. */
 const said = new Set(['database', 'queue_lag', 'processing_p95', 'dead_letters']);
@@ -33,6 +35,15 @@ export function HealthPage() {
   const numberOf = (breaker: string) => {
     const channel = health?.channels.find((one) => breaker === `channel_${one.id}`);
     return channel ? `${word(t, 'channel', channel.kind)} ${channel.number}` : undefined;
+  };
+  /** A check in the page's own words: its name, and what it found. */
+  const told = (check: Check): [ReactNode, ReactNode] => {
+    if (said.has(check.name)) return [<Ltr>{word(t, 'check', check.name)}</Ltr>, t(`check.said.${check.name as 'database'}`, { n: format.number(Math.round(check.value * 10) / 10) })];
+    const channel = health?.channels.find((one) => check.name === `channel ${one.kind} ${one.number}`);
+    if (channel) return [<>{t('check.channel')} {word(t, 'channel', channel.kind)} <Ltr mono className="quiet">{channel.number}</Ltr></>, check.ok ? t('check.said.channel') : <Said>{check.detail}</Said>];
+    const breaker = health?.breakers.find((one) => check.name === `breaker ${one.name}`);
+    if (breaker) return [<>{t('check.breaker')} <Said>{numberOf(breaker.name) ?? breaker.name}</Said></>, breaker.reason ? <Said>{breaker.reason}</Said> : word(t, 'breaker', breaker.state)];
+    return [<Ltr>{check.name}</Ltr>, <Said>{check.detail}</Said>];
   };
   return (
     <Page title={t('nav.health')} scope={health ? <When at={health.checked_at} /> : null} actions={health ? <Tag tone={health.ok ? 'good' : 'warn'} icon={health.ok ? <IconCircleCheckFilled size={15} /> : <IconAlertTriangleFilled size={14} />}>{health.ok ? t('health.good') : t('health.bad')}</Tag> : null}>
@@ -82,6 +93,9 @@ export function HealthPage() {
               </Table>
             )}
           </Card>
+          <Card icon={<IconListCheck size={18} aria-hidden />} title={t('health.sagas')}>
+            <Sagas />
+          </Card>
           <Card icon={<IconPhone size={18} aria-hidden />} title={t('health.channels')}>
             <Table aria-label={t('health.channels')}>
               <Table.Tbody>
@@ -99,13 +113,16 @@ export function HealthPage() {
           <Card icon={<IconHeartbeat size={18} aria-hidden />} title={t('health.checks')}>
             <Table aria-label={t('health.checks')}>
               <Table.Tbody>
-                {health.checks.map((check) => (
-                  <Table.Tr key={check.name}>
-                    <Table.Td><Tag tone={check.ok ? 'good' : 'bad'}>{check.ok ? t('state.ok') : t('state.fail')}</Tag></Table.Td>
-                    <Table.Td><Ltr>{word(t, 'check', check.name)}</Ltr></Table.Td>
-                    <Table.Td>{said.has(check.name) ? t(`check.said.${check.name as 'database'}`, { n: format.number(Math.round(check.value * 10) / 10) }) : <Said>{check.detail}</Said>}</Table.Td>
-                  </Table.Tr>
-                ))}
+                {health.checks.map((check) => {
+                  const [name, found] = told(check);
+                  return (
+                    <Table.Tr key={check.name}>
+                      <Table.Td><Tag tone={check.ok ? 'good' : 'bad'}>{check.ok ? t('state.ok') : t('state.fail')}</Tag></Table.Td>
+                      <Table.Td>{name}</Table.Td>
+                      <Table.Td>{found}</Table.Td>
+                    </Table.Tr>
+                  );
+                })}
               </Table.Tbody>
             </Table>
           </Card>

@@ -93,6 +93,7 @@ export function NotificationsPage() {
                   <When at={one.created_at} />
                   {snoozed && one.snoozed_until ? <Tag icon={<IconClockPause size={13} />}>{t('notices.until', { when: format.full(one.snoozed_until) })}</Tag> : null}
                   {one.conversation_id ? <Link to="/inbox/$id" params={{ id: one.conversation_id }} style={{ color: 'var(--b-accent)', display: 'inline-flex', gap: 4, alignItems: 'center' }}><IconMessage size={14} aria-hidden />{t('failed.talk')}</Link> : null}
+                  {one.kind === 'saga_stuck' ? <Link to="/health" style={{ color: 'var(--b-accent)' }}>{t('health.sagas')}</Link> : null}
                 </p>
               </div>
               {mayAct ? (
