@@ -3,6 +3,7 @@
 //! - [`config`]: `barid.toml` and its environment
 //! - [`wire`]: where everything meets: configuration in, running engine out
 //! - [`staff`]: agents and experiments, from the configuration to the engine
+//! - `reload`: the configuration, read again while the server runs
 //! - [`serve`]: sockets, limits on slow and many clients, the drain
 //! - [`telemetry`]: logs and metrics
 //! - [`cli`]: one file per command
@@ -13,6 +14,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod killpoints;
+mod reload;
 pub mod serve;
 pub mod staff;
 pub mod telemetry;

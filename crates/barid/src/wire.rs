@@ -1,6 +1,5 @@
 //! Where everything meets: a configuration becomes rows, routes, an engine, senders, a worker and a server.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,16 +18,17 @@ use net::{BreakerOptions, Breakers, Client, ClientOptions, Mailer};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::settings::Declare;
 use store::spool::Spool;
-use store::{Door, Pauses, Policy, PostgresOptions, SqliteOptions, Store};
+use store::{Door, OfTenants, Pauses, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use types::SharedClock;
 use types::clock::random_token;
-use worker::{Parts, Worker};
+use types::{SharedClock, TenantId};
+use worker::{Mind, Parts, Worker};
 
 use crate::config::{Channel, Config, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
+use crate::reload::Running;
 use crate::serve::{self, Bounds};
 use crate::staff;
 
@@ -36,10 +36,11 @@ use crate::staff;
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
-    store: Store,
-    worker: Arc<Worker>,
+    pub(crate) store: Store,
+    pub(crate) worker: Arc<Worker>,
     draining: Arc<AtomicBool>,
-    desk: Arc<admin::api::Desk>,
+    pub(crate) desk: Arc<admin::api::Desk>,
+    pub(crate) running: Running,
     /// Ends the follower: after the worker and the server, whose last rows it keeps.
     follower: CancellationToken,
     last: TaskTracker,
@@ -115,20 +116,25 @@ pub fn policy(config: &Config, synced: &[Synced]) -> Policy {
             OnUnknown::Hold => store::OnUnknown::Hold,
         },
         pauses: pauses(config, synced),
-        gather: gather(config, synced),
+        gather: OfTenants::new(gathered(config, synced)),
     }
 }
 
 /// Tenants whose short messages are gathered, and for how long.
-fn gather(config: &Config, synced: &[Synced]) -> HashMap<types::TenantId, Duration> {
+pub(crate) fn gathered(config: &Config, synced: &[Synced]) -> Vec<(TenantId, Duration)> {
     let rows = config.tenants.iter().zip(synced);
     rows.filter(|(t, _)| !t.gather.is_zero()).map(|(t, rows)| (rows.tenant, t.gather)).collect()
 }
 
 /// How long a person's reply pauses each tenant's assistant.
+pub(crate) fn paused(config: &Config, synced: &[Synced]) -> Vec<(TenantId, Duration)> {
+    config.tenants.iter().zip(synced).map(|(tenant, rows)| (rows.tenant, tenant.pause)).collect()
+}
+
+/// The same, as the desk has it.
 #[must_use]
 pub fn pauses(config: &Config, synced: &[Synced]) -> Pauses {
-    Pauses::new(config.tenants.iter().zip(synced).map(|(tenant, rows)| (rows.tenant, tenant.pause)))
+    Pauses::new(paused(config, synced))
 }
 
 /// The rows that the configuration asks for.
@@ -344,13 +350,22 @@ fn acts(config: &Config, synced: &[Synced], clock: &SharedClock, breakers: &Brea
     Ok(Acts::new(offices, client, mailer, breakers.clone(), clock.clone()))
 }
 
-/// Who decides, who sends, and who does the rest.
+/// Who decides, and who does what was decided.
+///
+/// # Errors
+/// When a flow cannot be read or used.
+pub(crate) fn mind(
+    config: &Config,
+    synced: &[Synced],
+    clock: &SharedClock,
+    breakers: &Breakers,
+) -> anyhow::Result<Mind> {
+    Ok(Mind { engine: brains(config, synced, breakers.clone())?, acts: acts(config, synced, clock, breakers)? })
+}
+
+/// The same, and who sends.
 fn parts(config: &Config, synced: &[Synced], clock: &SharedClock, breakers: &Breakers) -> anyhow::Result<Parts> {
-    Ok(Parts {
-        engine: brains(config, synced, breakers.clone())?,
-        egress: senders(config, synced, breakers.clone())?,
-        acts: acts(config, synced, clock, breakers)?,
-    })
+    Ok(Parts { mind: mind(config, synced, clock, breakers)?, egress: senders(config, synced, breakers.clone())? })
 }
 
 fn worker_options(config: &Config, policy: &Arc<Policy>) -> worker::Options {
@@ -432,7 +447,7 @@ impl App {
         let spool = spool(config, &store).await?;
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff, spool.clone());
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, start.simulator));
+        let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, start.simulator.clone()));
         let follower = CancellationToken::new();
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
@@ -453,7 +468,9 @@ impl App {
         };
         tasks.spawn(serve::run(listener, router, bounds, server.clone()));
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), tenants = config.tenants.len(), "taking webhooks");
-        Ok(Self { address, store, worker, draining, desk, follower, last, server, tasks, drain: config.jobs.drain })
+        let running = Running { config: config.clone(), synced, policy, breakers, simulator: start.simulator };
+        let drain = config.jobs.drain;
+        Ok(Self { address, store, worker, draining, desk, running, follower, last, server, tasks, drain })
     }
 
     /// Where it listens.
@@ -505,7 +522,7 @@ async fn spool(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<Spoo
 }
 
 /// How the API differs from one installation to another.
-fn desk(
+pub(crate) fn desk(
     config: &Config,
     synced: &[Synced],
     simulator: Option<Arc<dyn admin::api::simulator::World>>,

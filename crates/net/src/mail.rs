@@ -24,7 +24,7 @@ pub enum MailTls {
 }
 
 /// A mail server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailServer {
     /// Its name.
     pub host: String,

@@ -59,7 +59,7 @@ use types::{SharedClock, TenantId};
 pub use contacts::Door;
 pub use error::{Result, StoreError};
 pub use hub::Hub;
-pub use policy::{OnUnknown, Pauses, Policy};
+pub use policy::{OfTenants, OnUnknown, Pauses, Policy};
 pub use postgres::{PostgresOptions, shown as postgres_shown};
 pub use reach::{Reach, Touches};
 pub use sql::Op;

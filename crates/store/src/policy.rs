@@ -1,7 +1,7 @@
 //! The times and choices by which rows move: the part of the configuration that operations need.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use types::{Fault, TenantId, Timestamp};
@@ -35,12 +35,35 @@ pub struct Policy {
     /// How long a person's own reply pauses the assistant (S3.10).
     pub pauses: Pauses,
     /// Tenants whose short messages are gathered for so long and answered once (S3.10); the others' are answered at once.
-    pub gather: HashMap<TenantId, Duration>,
+    pub gather: OfTenants,
+}
+
+/// A time that tenants set, each for itself. Clones share it, so that what is set anew while the process runs holds everywhere.
+#[derive(Clone, Debug, Default)]
+pub struct OfTenants(Arc<RwLock<HashMap<TenantId, Duration>>>);
+
+impl OfTenants {
+    /// Of these tenants.
+    #[must_use]
+    pub fn new(of: impl IntoIterator<Item = (TenantId, Duration)>) -> Self {
+        Self(Arc::new(RwLock::new(of.into_iter().collect())))
+    }
+
+    /// That of one tenant, if it set any.
+    #[must_use]
+    pub fn of(&self, tenant: TenantId) -> Option<Duration> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied()
+    }
+
+    /// From now on these, and no others.
+    pub fn set(&self, of: impl IntoIterator<Item = (TenantId, Duration)>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = of.into_iter().collect();
+    }
 }
 
 /// How long a person's own reply pauses the assistant (S3.10): each tenant says it for its own.
 #[derive(Clone, Debug, Default)]
-pub struct Pauses(Arc<HashMap<TenantId, Duration>>);
+pub struct Pauses(OfTenants);
 
 impl Pauses {
     /// Of a tenant that says nothing.
@@ -49,13 +72,18 @@ impl Pauses {
     /// Of these tenants.
     #[must_use]
     pub fn new(of: impl IntoIterator<Item = (TenantId, Duration)>) -> Self {
-        Self(Arc::new(of.into_iter().collect()))
+        Self(OfTenants::new(of))
+    }
+
+    /// From now on these.
+    pub fn set(&self, of: impl IntoIterator<Item = (TenantId, Duration)>) {
+        self.0.set(of);
     }
 
     /// The pause of one tenant.
     #[must_use]
     pub fn of(&self, tenant: TenantId) -> Duration {
-        self.0.get(&tenant).copied().unwrap_or(Self::USUAL)
+        self.0.of(tenant).unwrap_or(Self::USUAL)
     }
 }
 
@@ -71,7 +99,7 @@ impl Default for Policy {
             reconcile_green: s(180),
             on_unknown: OnUnknown::Resend,
             pauses: Pauses::default(),
-            gather: HashMap::new(),
+            gather: OfTenants::default(),
         }
     }
 }
@@ -81,7 +109,7 @@ impl Policy {
     #[must_use]
     pub fn gather(&self, tenant: TenantId) -> Option<Duration> {
         // Nobody gathers unless told so: one look at an empty map.
-        self.gather.get(&tenant).copied()
+        self.gather.of(tenant)
     }
 
     /// Attempts of a job before its dead letter.

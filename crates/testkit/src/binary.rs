@@ -191,10 +191,23 @@ impl Binary {
     /// # Errors
     /// When the signal could not be sent.
     pub fn terminate(&self) -> anyhow::Result<()> {
+        self.signal("TERM")
+    }
+
+    /// SIGHUP: read the configuration again.
+    ///
+    /// # Errors
+    /// When the signal could not be sent.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        self.signal("HUP")
+    }
+
+    fn signal(&self, name: &str) -> anyhow::Result<()> {
         // The standard library sends SIGKILL only, and unsafe code is not allowed here.
-        let sent = Command::new("kill").arg("-TERM").arg(self.id().to_string()).status().context("kill did not run")?;
+        let sent =
+            Command::new("kill").args(["-s", name]).arg(self.id().to_string()).status().context("kill did not run")?;
         if !sent.success() {
-            bail!("SIGTERM could not be sent to {}", self.id());
+            bail!("SIG{name} could not be sent to {}", self.id());
         }
         Ok(())
     }

@@ -9,17 +9,17 @@ use store::{Next, Turn};
 use types::Fault;
 use types::states::ConversationState;
 
-use crate::Worker;
 use crate::conversation::Held;
 use crate::persist::persist;
+use crate::{Mind, Worker};
 
 /// At most so many rows of a kind in one tidying.
 const TIDY: u32 = 2000;
 
 /// Reads what the store knows, where the tenant has agents.
-pub(crate) async fn aids(worker: &Worker, held: &Held, turn: &Turn) -> Result<Aids, (Fault, String)> {
+pub(crate) async fn aids(worker: &Worker, mind: &Mind, held: &Held, turn: &Turn) -> Result<Aids, (Fault, String)> {
     let s = &held.snapshot;
-    if !worker.engine.needs_aids(s.tenant) {
+    if !mind.engine.needs_aids(s.tenant) {
         return Ok(Aids::default());
     }
     let load = Load { tenant: s.tenant, conversation: s.conversation, message: turn.message };
@@ -48,8 +48,8 @@ fn read(known: Known, unit: String) -> Aids {
 }
 
 /// How long the message must still wait for an outside service to say what it means (S3.9); then the flow answers by itself.
-pub(crate) fn still_waits(worker: &Worker, held: &Held, turn: &Turn, aids: &Aids) -> Option<Duration> {
-    let limit = worker.engine.waits_for_reading(held.snapshot.tenant)?;
+pub(crate) fn still_waits(worker: &Worker, mind: &Mind, held: &Held, turn: &Turn, aids: &Aids) -> Option<Duration> {
+    let limit = mind.engine.waits_for_reading(held.snapshot.tenant)?;
     if aids.given.is_some() || !turn.content.wants_answer() || held.snapshot.state == ConversationState::OptedOut {
         return None;
     }
@@ -128,7 +128,7 @@ fn record(record: Record, known: &std::collections::BTreeMap<String, String>) ->
 
 /// Ends idle sessions and trims the log (S2.6).
 pub(crate) async fn tidy(worker: &Worker) {
-    if !worker.engine.has_staff() {
+    if !worker.mind().engine.has_staff() {
         return;
     }
     let (o, now) = (&worker.options, worker.store.clock().now());

@@ -26,7 +26,7 @@ mod upkeep;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use acts::Acts;
@@ -69,9 +69,8 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Worker {
     pub(crate) store: Store,
-    pub(crate) engine: Engine,
+    mind: RwLock<Arc<Mind>>,
     pub(crate) egress: Egress,
-    pub(crate) acts: Acts,
     pub(crate) options: Options,
     pub(crate) owner: Arc<str>,
     pub(crate) dice: Dice,
@@ -89,28 +88,34 @@ pub struct Worker {
 /// Sagas worked at once.
 const SAGAS: usize = 16;
 
-/// Who decides, who sends, and who does the rest.
+/// Who decides, and who does what was decided: they belong together, and are exchanged together ([`Worker::change`]).
 #[derive(Debug)]
-pub struct Parts {
+pub struct Mind {
     /// Decides.
     pub engine: Engine,
-    /// Sends.
-    pub egress: Egress,
     /// Does what was decided beside the reply.
     pub acts: Acts,
+}
+
+/// Who decides and acts, and who sends.
+#[derive(Debug)]
+pub struct Parts {
+    /// Decides and acts.
+    pub mind: Mind,
+    /// Sends.
+    pub egress: Egress,
 }
 
 impl Worker {
     /// `owner` names this process in leases and is unique to it.
     #[must_use]
     pub fn new(store: Store, parts: Parts, options: Options, owner: Arc<str>) -> Arc<Self> {
-        let Parts { engine, egress, acts } = parts;
+        let Parts { mind, egress } = parts;
         let free = Arc::new(Semaphore::new(options.concurrency));
         Arc::new(Self {
             store,
-            engine,
+            mind: RwLock::new(Arc::new(mind)),
             egress,
-            acts,
             options,
             owner,
             dice: Dice::from_system(),
@@ -155,6 +160,16 @@ impl Worker {
             tracing::warn!(%error, "leases could not be given back; they end by themselves");
         }
         ended
+    }
+
+    /// From the next turn and the next step on, `mind` decides and acts; what is under way ends as it began.
+    pub fn change(&self, mind: Mind) {
+        *self.mind.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mind);
+    }
+
+    /// Who decides and acts now; to be asked once in a turn or a step, which then is of one mind.
+    pub(crate) fn mind(&self) -> Arc<Mind> {
+        Arc::clone(&self.mind.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn hold(&self, lease: &Lease) {

@@ -131,8 +131,9 @@ async fn perform(worker: &Worker, step: &Step, undo: bool) -> (Verdict, Option<D
         attempt: step.attempt,
         doubtful: step.doubtful,
     };
-    let came = worker.acts.perform(&deed).await;
-    let planned = worker.acts.pause(step.tenant, &step.action, step.attempt).map(|p| worker.dice.jitter(p));
+    let mind = worker.mind();
+    let came = mind.acts.perform(&deed).await;
+    let planned = mind.acts.pause(step.tenant, &step.action, step.attempt).map(|p| worker.dice.jitter(p));
     match came {
         Came::Done(result) => (Verdict::Done(result), None),
         Came::Retry { why, after } => (Verdict::Retry(why), planned.map(|p| after.unwrap_or(p))),

@@ -16,9 +16,9 @@ use types::inbound::Content;
 use types::outbound::OutboundContent;
 use types::states::ConversationState;
 
-use crate::Worker;
 use crate::conversation::Held;
 use crate::persist::persist;
+use crate::{Mind, Worker};
 
 /// The longest text that every provider takes in one message (PROTOCOL.md, 2).
 const LONGEST_TEXT: usize = 4096;
@@ -26,14 +26,15 @@ const LONGEST_TEXT: usize = 4096;
 /// Works one turn; what follows it.
 pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Option<Next> {
     let watch = Stopwatch::start();
-    let aids = match crate::agents::aids(worker, held, &turn).await {
+    let mind = worker.mind();
+    let aids = match crate::agents::aids(worker, &mind, held, &turn).await {
         Ok(aids) => aids,
         Err((fault, error)) => return fail(worker, held, turn, fault, error).await,
     };
-    if let Some(wait) = crate::agents::still_waits(worker, held, &turn, &aids) {
+    if let Some(wait) = crate::agents::still_waits(worker, &mind, held, &turn, &aids) {
         return crate::agents::put_back(worker, held, &turn, wait).await;
     }
-    let finish = match decide(worker, held, &turn, aids).await {
+    let finish = match decide(worker, &mind, held, &turn, aids).await {
         Ok(finish) => finish,
         Err((fault, error)) => return fail(worker, held, turn, fault, error).await,
     };
@@ -106,7 +107,7 @@ async fn fail(worker: &Arc<Worker>, held: &Held, turn: Turn, fault: Fault, error
 }
 
 /// What the turn comes to. A hang, a panic and an unreadable memory are failures of this attempt, not of the process.
-async fn decide(worker: &Worker, held: &Held, turn: &Turn, aids: Aids) -> Result<Finish, (Fault, String)> {
+async fn decide(worker: &Worker, mind: &Mind, held: &Held, turn: &Turn, aids: Aids) -> Result<Finish, (Fault, String)> {
     let now = worker.store.clock().now();
     let s = &held.snapshot;
     if !store::inbox::answers(s.state, s.state_until, now) {
@@ -121,9 +122,9 @@ async fn decide(worker: &Worker, held: &Held, turn: &Turn, aids: Aids) -> Result
     let request =
         engine::Turn { tenant: s.tenant, now, message: said(turn), memory, profile_name: s.profile_name.clone(), aids };
     fail::fail_point!("worker.deciding");
-    let deciding = AssertUnwindSafe(worker.engine.decide(&request)).catch_unwind();
+    let deciding = AssertUnwindSafe(mind.engine.decide(&request)).catch_unwind();
     match tokio::time::timeout(worker.options.turn_timeout, deciding).await {
-        Ok(Ok(decision)) => finish(worker, held, turn, decision),
+        Ok(Ok(decision)) => finish(mind, held, turn, decision),
         Ok(Err(_)) => Err((Fault::Bug, "the engine panicked at this message".to_owned())),
         Err(_) => {
             let limit = worker.options.turn_timeout.as_secs();
@@ -160,13 +161,13 @@ fn tasks_alone(finish: &Finish) -> Vec<String> {
 }
 
 /// The actions as the store keeps them.
-fn saga(worker: &Worker, held: &Held, actions: Vec<types::Action>, apology: String) -> Option<NewSaga> {
+fn saga(mind: &Mind, held: &Held, actions: Vec<types::Action>, apology: String) -> Option<NewSaga> {
     if actions.is_empty() {
         return None;
     }
     let tenant = held.snapshot.tenant;
     let act = |action: types::Action| {
-        let planned = worker.acts.plan(tenant, &action);
+        let planned = mind.acts.plan(tenant, &action);
         NewAct {
             kind: planned.kind.as_str(),
             priority: planned.priority,
@@ -182,7 +183,7 @@ fn saga(worker: &Worker, held: &Held, actions: Vec<types::Action>, apology: Stri
     Some(NewSaga { apology, acts: actions.into_iter().map(act).collect() })
 }
 
-fn finish(worker: &Worker, held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault, String)> {
+fn finish(mind: &Mind, held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault, String)> {
     if decision.sanitized > 0 {
         metrics::counter!("outbound_sanitized_total").increment(u64::from(decision.sanitized));
         tracing::info!(inbound_message_id = %turn.message, removed = decision.sanitized, "a list of services was taken out of the reply");
@@ -217,7 +218,7 @@ fn finish(worker: &Worker, held: &Held, turn: &Turn, decision: Decision) -> Resu
             })
             .collect()
     });
-    let acts = saga(worker, held, decision.actions, decision.apology);
+    let acts = saga(mind, held, decision.actions, decision.apology);
     let outcome = if replies.is_empty() { "nothing_to_say" } else { "replied" };
     Ok(Finish {
         replies,

@@ -127,7 +127,7 @@ pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Aske
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
     let slug = slug(&desk, &caller, tenant).await?;
     let counts = desk.store.read(Counts { tenant, user: None, status: None }).await?;
-    let name = desk.options.assistants.get(&slug).cloned().unwrap_or_else(|| "Assistant".into());
+    let name = desk.options().assistants.get(&slug).cloned().unwrap_or_else(|| "Assistant".into());
     let mut data = vec![Agent {
         id: "flow".into(),
         name,
@@ -144,7 +144,8 @@ pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Aske
         day: None,
         month: None,
     }];
-    if let Some(agents) = desk.options.agents.get(&slug).filter(|a| !a.is_empty()) {
+    let options = desk.options();
+    if let Some(agents) = options.agents.get(&slug).filter(|a| !a.is_empty()) {
         let flags = desk.store.read(Flags(tenant)).await?;
         let now = desk.store.clock().now();
         let day = desk.store.read(Show { tenant, since: now.minus(DAY) }).await?;

@@ -103,7 +103,8 @@ async fn make(desk: &Desk, caller: &Caller, query: SeriesQuery) -> Result<Series
     let tenants = caller.tenants(desk).await?;
     let tenant = caller.tenant(desk, query.tenant.as_deref()).await?;
     let slug = tenants.iter().find(|t| t.id == tenant).map(|t| t.slug.as_str()).unwrap_or_default();
-    let configured = desk.options.time_zones.get(slug).map_or("UTC", String::as_str);
+    let options = desk.options();
+    let configured = options.time_zones.get(slug).map_or("UTC", String::as_str);
     let name = query.time_zone.as_deref().unwrap_or(configured);
     let zone = TimeZone::get(name).map_err(|_| Failure::bad(format!("time_zone {name:?} is not known")))?;
     let now = desk.store.clock().now();

@@ -111,7 +111,7 @@ pub(crate) struct PasswordInput {
 #[utoipa::path(get, path = "/auth/state", tag = "auth", responses((status = 200, body = AuthState)))]
 pub(crate) async fn state(State(desk): Shared) -> Answer<AuthState> {
     let needs_first_admin = !desk.store.read(users::Any).await?;
-    Ok(Json(AuthState { needs_first_admin, demo: desk.options.simulator.is_some(), version: version() }))
+    Ok(Json(AuthState { needs_first_admin, demo: desk.options().simulator.is_some(), version: version() }))
 }
 
 fn version() -> String {
@@ -253,7 +253,7 @@ async fn begin(
 }
 
 fn set_cookie(desk: &Desk, value: &str, seconds: u64) -> HeaderValue {
-    let secure = if desk.options.https { "; Secure" } else { "" };
+    let secure = if desk.options().https { "; Secure" } else { "" };
     let text = format!("{}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}", desk.cookie());
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
@@ -269,7 +269,7 @@ pub(crate) async fn logout(State(desk): Shared, caller: Caller) -> Result<Respon
 
 async fn who_is(desk: &Desk, caller: &Caller) -> Result<Me, Failure> {
     let tenants = caller.tenants(desk).await?;
-    let (demo, version) = (desk.options.simulator.is_some(), version());
+    let (demo, version) = (desk.options().simulator.is_some(), version());
     let (id, name, kind) = (caller.by.id.to_string(), caller.by.name.clone(), caller.by.kind.to_owned());
     Ok(match &caller.who {
         Who::Person { user, expires_at, .. } => Me {

@@ -130,7 +130,8 @@ pub(crate) async fn list(
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
     let slug = slug(&desk, &caller, tenant).await?;
     let mut data = Vec::new();
-    if let (Some(experiments), Some(judge)) = (desk.options.experiments.get(&slug), &desk.options.judge) {
+    let options = desk.options();
+    if let (Some(experiments), Some(judge)) = (options.experiments.get(&slug), &options.judge) {
         let flags = desk.store.read(Flags(tenant)).await?;
         let now = desk.store.clock().now();
         for info in experiments {

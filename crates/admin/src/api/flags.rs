@@ -17,9 +17,9 @@ use super::{Desk, Shared};
 
 /// The switches that a tenant has: all agents, each agent, each experiment.
 fn names(desk: &Desk, slug: &str) -> Vec<String> {
-    let agents = desk.options.agents.get(slug).into_iter().flatten().map(|a| format!("agent:{}", a.name));
-    let experiments =
-        desk.options.experiments.get(slug).into_iter().flatten().map(|e| format!("experiment:{}", e.name));
+    let options = desk.options();
+    let agents = options.agents.get(slug).into_iter().flatten().map(|a| format!("agent:{}", a.name));
+    let experiments = options.experiments.get(slug).into_iter().flatten().map(|e| format!("experiment:{}", e.name));
     std::iter::once("agents".to_owned()).chain(agents).chain(experiments).collect()
 }
 

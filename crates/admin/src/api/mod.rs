@@ -47,7 +47,7 @@ mod tokens;
 mod users;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -106,7 +106,7 @@ impl std::fmt::Debug for Options {
 #[derive(Debug)]
 pub struct Desk {
     store: Store,
-    options: Options,
+    options: RwLock<Arc<Options>>,
     hasher: Hasher,
     feed: Feed,
     description: String,
@@ -124,7 +124,17 @@ const STREAMS: usize = 512;
 impl Desk {
     /// How long a person's own message pauses the assistant.
     pub(crate) fn pauses(&self) -> Pauses {
-        self.options.pauses.clone()
+        self.options().pauses.clone()
+    }
+
+    /// How this installation differs, now.
+    pub(crate) fn options(&self) -> Arc<Options> {
+        Arc::clone(&self.options.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on it differs so: the configuration was read again.
+    pub fn change(&self, options: Options) {
+        *self.options.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
     }
 
     /// Over this database.
@@ -132,7 +142,7 @@ impl Desk {
     pub fn new(store: Store, options: Options) -> Arc<Self> {
         Arc::new(Self {
             store,
-            options,
+            options: RwLock::new(Arc::new(options)),
             hasher: Hasher::default(),
             feed: Feed::new(),
             description: openapi(),
@@ -185,8 +195,8 @@ impl Desk {
     }
 
     /// The session cookie's name. `__Host-` makes the browser refuse it from anywhere else, but only over https.
-    const fn cookie(&self) -> &'static str {
-        if self.options.https { "__Host-barid" } else { "barid" }
+    fn cookie(&self) -> &'static str {
+        if self.options().https { "__Host-barid" } else { "barid" }
     }
 
     fn looked(&self) {

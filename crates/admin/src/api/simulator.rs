@@ -196,7 +196,7 @@ pub trait World: Send + Sync {
 }
 
 fn world(desk: &Desk) -> Result<Arc<dyn World>, Failure> {
-    desk.options.simulator.clone().ok_or_else(|| Failure::missing("simulator", "here: it is part of `barid demo`"))
+    desk.options().simulator.clone().ok_or_else(|| Failure::missing("simulator", "here: it is part of `barid demo`"))
 }
 
 /// How the simulated world stands.

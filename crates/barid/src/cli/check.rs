@@ -1,7 +1,5 @@
 //! `barid check`: the configuration, every mistake with its line and its mend. Exit 0 when it can be used, 1 when not.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 use super::output::count;
@@ -9,9 +7,8 @@ use super::{Context, DEFAULT, Failure, say};
 use crate::config::Mistake;
 
 pub(super) fn run(cx: &Context) -> Result<(), Failure> {
-    let default = PathBuf::from(DEFAULT);
-    let path = cx.path.as_ref().or_else(|| default.exists().then_some(&default));
-    let (mistakes, warnings, found) = match cx.try_read(path) {
+    let path = cx.file();
+    let (mistakes, warnings, found) = match cx.try_read(path.as_ref()) {
         Ok(config) => {
             let channels: usize = config.tenants.iter().map(|t| t.channels.len()).sum();
             (

@@ -151,8 +151,12 @@ impl Context {
     /// # Errors
     /// All mistakes in one text.
     fn load(&self) -> Result<Config, Failure> {
-        let default = PathBuf::from(DEFAULT);
-        self.read(self.path.as_ref().or_else(|| default.exists().then_some(&default)))
+        self.read(self.file().as_ref())
+    }
+
+    /// The file that is named, or the one in this folder.
+    fn file(&self) -> Option<PathBuf> {
+        self.path.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(|file| file.exists()))
     }
 
     /// The same for a command that looks at a database: without any configuration, that of the demo in this folder.
@@ -238,7 +242,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
     let out = Output::new(cli.json, clock.now());
     let cx = Context { path: cli.config, clock, out };
     match cli.command {
-        Command::Serve(args) => serve::run(cx.load()?, args, give_back).await,
+        Command::Serve(args) => serve::run(&cx, args, give_back).await,
         Command::Demo(args) => demo::run(args, cx.clock).await,
         Command::Chat(args) => chat::run(args).await,
         Command::Check => check::run(&cx),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use store::accounts::users::Any;
 use tokio::signal::unix::{SignalKind, signal};
 use types::SystemClock;
 
-use super::Failure;
+use super::{Context, Failure};
 use crate::config::Config;
 use crate::wire::{App, Start};
 use crate::{killpoints, telemetry};
@@ -20,8 +20,11 @@ pub(super) struct Args {
     no_worker: bool,
 }
 
-pub(super) async fn run(config: Config, args: Args, give_back: fn()) -> Result<(), Failure> {
+pub(super) async fn run(cx: &Context, args: Args, give_back: fn()) -> Result<(), Failure> {
+    let config = cx.load()?;
     telemetry::logs(&config.log);
+    // Before anything that takes a while: unhandled, it would end the process.
+    let mut again = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
     let kill = std::env::var(killpoints::VARIABLE).ok();
     killpoints::arm(kill.as_deref()).map_err(|e| Failure::Usage(e.to_string()))?;
     for warning in &config.warnings {
@@ -30,13 +33,48 @@ pub(super) async fn run(config: Config, args: Args, give_back: fn()) -> Result<(
     let handle = telemetry::metrics().context("the metrics cannot start")?;
     let metrics: Option<Arc<dyn Fn() -> String + Send + Sync>> = Some(Arc::new(move || handle.render()));
     let start = Start { no_worker: args.no_worker, metrics, ..Start::default() };
-    let app = App::start(&config, Arc::new(SystemClock), start).await?;
+    let mut app = App::start(&config, Arc::new(SystemClock), start).await?;
     first_admin(&config, &app).await?;
     give_back();
-    stopped().await?;
+    let mut stopped = std::pin::pin!(stopped());
+    loop {
+        tokio::select! {
+            ended = &mut stopped => break ended?,
+            _ = again.recv() => reload(cx, &mut app),
+        }
+        give_back();
+    }
     tracing::info!("stopping: no new work, what runs comes to its end");
     app.drain().await;
     Ok(())
+}
+
+/// Reads the configuration again. With mistakes in it, everything stays as it is.
+fn reload(cx: &Context, app: &mut App) {
+    let config = match cx.try_read(cx.file().as_ref()) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            for mistake in &mistakes {
+                tracing::error!("{mistake}");
+            }
+            tracing::error!(mistakes = mistakes.len(), "the configuration was not read again: the old one stays");
+            return;
+        }
+    };
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    match app.reload(config) {
+        Ok(waits) => {
+            for what in &waits {
+                tracing::warn!(what, "changed in the configuration, and needs a restart");
+            }
+            tracing::info!(needs_restart = waits.len(), "the configuration was read again");
+        }
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the configuration was not read again: the old one stays")
+        }
+    }
 }
 
 /// Where nobody can sign in yet, the log says how the first administrator does: never by a password that everybody knows.

@@ -327,6 +327,10 @@ without the line end (`…__API_TOKEN__FILE` as a variable). Text from an enviro
 Durations are `250ms`, `1s`, `5m`, `2h`, `30d`, or sums (`1h30m`); sizes are `512KB`, `3MB` (1 KB is 1024 bytes). A path is relative to the
 configuration file, or to the working directory when it comes from a variable.
 
+SIGHUP (`systemctl reload barid`) has a running `barid serve` read the file again. With a mistake in it, everything stays as it is and the log names each.
+Otherwise what tenants' assistants are made of (flow, services, intents, actions, agents and experiments, understanding, hours, gathering, pause,
+language) holds from the next message on; what else changed needs a restart, and the log names it.
+
 `barid check` names every mistake at once, each with its line and its mend. An unknown key is a mistake.
 
 This page is printed from the table in `crates/barid/src/config/keys.rs`: `cargo xtask docs`.

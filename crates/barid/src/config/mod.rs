@@ -1,4 +1,4 @@
-//! `barid.toml` and its environment: read once at start, checked as a whole, then plain typed values (SPEC appendix C).
+//! `barid.toml` and its environment: read at start and again at SIGHUP, checked as a whole, then plain typed values (SPEC appendix C).
 //!
 //! - `keys`: the one table of every key, its type, default and meaning; `docs/config.md` is made from it
 //! - `tree`: the file as a tree that knows its lines, with the environment laid over it
@@ -65,7 +65,7 @@ pub struct Config {
 }
 
 /// The HTTP side (S1, S7.4).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Where to listen.
     pub listen: SocketAddr,
@@ -93,7 +93,7 @@ pub enum Unrouted {
 }
 
 /// The database.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
     /// Which one, and where.
     pub url: StoreUrl,
@@ -102,7 +102,7 @@ pub struct Store {
 }
 
 /// Which database, and where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
@@ -111,7 +111,7 @@ pub enum StoreUrl {
 }
 
 /// The queue (S2).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jobs {
     /// Opens `/api/jobs/*` (S2.7); closed without it.
     pub runner_token: Option<Secret>,
@@ -146,7 +146,7 @@ pub struct Jobs {
 }
 
 /// Sending (S4).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Send {
     /// Waits before each further attempt of a message that may still pass (S4.3).
     pub retry: Vec<Duration>,
@@ -204,7 +204,7 @@ pub struct Breakers {
 }
 
 /// Alerts (S6.6).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alerts {
     /// Who is told by a signed webhook: address and key.
     pub webhook: Option<(Secret, Secret)>,
@@ -225,7 +225,7 @@ pub struct Alerts {
 }
 
 /// Logs (S6.5).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// For people or for programs.
     pub format: LogFormat,
@@ -300,7 +300,7 @@ pub enum Groups {
 }
 
 /// A number or an instance of a tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// A number of the Meta Cloud API.
     Meta(Meta),
@@ -309,7 +309,7 @@ pub enum Channel {
 }
 
 /// A number of the Meta Cloud API (S1.1).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {
     /// The number's id at Meta.
     pub phone_number_id: String,
@@ -339,7 +339,7 @@ pub struct Template {
 }
 
 /// An instance of Green API (S1.2).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Green {
     /// `idInstance`.
     pub instance: String,

@@ -8,6 +8,7 @@
 //! - `lists`: tables and JSON over the prepared database; acting on it
 //! - `postgres`: the same commands on a PostgreSQL
 //! - `misuse`: wrong use is exit 2 with the mend; failure is exit 1
+//! - `reload`: the configuration, read again at SIGHUP
 //! - `talk`: the demo, and whole conversations with it
 
 #[cfg(test)]
@@ -24,6 +25,8 @@ mod misuse;
 mod postgres;
 #[cfg(test)]
 mod prepared;
+#[cfg(test)]
+mod reload;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Bursts of short messages, answered once (S3.10).
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use store::{Next, Policy};
+use store::{Next, OfTenants, Policy};
 
 use crate::fixtures::{PHONE, inbound, pid};
 use crate::support::{Db, turn};
@@ -19,7 +18,7 @@ for_each_database! {
 
 /// The same database, with a tenant that gathers for ten seconds.
 fn gathers(db: &mut Db) {
-    let gather = HashMap::from([(db.meta.tenant, Duration::from_secs(10))]);
+    let gather = OfTenants::new([(db.meta.tenant, Duration::from_secs(10))]);
     db.policy = std::sync::Arc::new(Policy { gather, ..Policy::default() });
 }
 
