@@ -39,6 +39,17 @@ context.setDefaultTimeout(12_000);
 const page = await open(context);
 const unique = () => `9715${String(Date.now()).slice(-8)}`;
 
+/** What `look` finds, as soon as it finds something. */
+async function eventually(look) {
+  for (let n = 0; n < 60; n += 1) {
+    const found = await look();
+    if (found) return found;
+    await page.waitForTimeout(200);
+  }
+  throw new Error('it did not come within 12 s');
+}
+const conversationOf = (phone) => eventually(async () => (await tools.call('GET', '/conversations')).data.find((one) => one.phone === phone));
+
 /** A new customer on the simulator's phone. */
 async function newcomer(on, name, phone) {
   await on.getByRole('button', { name: 'New customer' }).click();
@@ -176,14 +187,16 @@ await test('a breaker is held open with a reason, shows as an alert’s cause, a
   await breaker.getByText('maintenance at the provider').waitFor();
   const person = unique();
   await tools.write(person, 'Waiting Wael', 'hello, is anybody there?');
-  await page.waitForTimeout(2500);
-  const talk = (await tools.call('GET', '/conversations')).data.find((one) => one.phone === person);
-  const said = (await tools.call('GET', `/conversations/${talk.id}/messages`)).data.find((one) => one.direction === 'out');
+  const talk = await conversationOf(person);
+  const answer = async () => (await tools.call('GET', `/conversations/${talk.id}/messages`)).data.find((one) => one.direction === 'out');
+  await eventually(answer);
+  await page.waitForTimeout(1000);
+  const said = await answer();
   assert.equal(said.status, 'pending');
   await say('Reset');
   await breaker.getByText('Works', { exact: true }).waitFor();
   for (let n = 0; n < 40; n += 1) {
-    const now = (await tools.call('GET', `/conversations/${talk.id}/messages`)).data.find((one) => one.direction === 'out');
+    const now = await answer();
     if (now.status !== 'pending') return;
     await page.waitForTimeout(250);
   }
@@ -250,8 +263,7 @@ await test('two people at one lead: who writes second is told before it is sent'
   await colleague.waitForURL(/(simulator|inbox)/);
   const person = unique();
   await tools.write(person, 'Shared Shadi', 'I need a trade license');
-  await page.waitForTimeout(900);
-  const talk = (await tools.call('GET', '/conversations')).data.find((one) => one.phone === person);
+  const talk = await conversationOf(person);
   await tools.call('POST', `/conversations/${talk.id}/takeover`, {});
   for (const one of [page, colleague]) {
     await one.goto(`${house.url}/inbox/${talk.id}`);
@@ -333,8 +345,7 @@ await test('the server is restarted under the open page: it comes back live, and
   await toolbox();
   const person = unique();
   await tools.write(person, 'Patient Petra', 'before the restart');
-  await page.waitForTimeout(900);
-  const talk = (await tools.call('GET', '/conversations')).data.find((one) => one.phone === person);
+  const talk = await conversationOf(person);
   await page.goto(`${house.url}/inbox/${talk.id}`);
   await page.locator('[data-message]').filter({ hasText: 'before the restart' }).waitFor();
   await page.locator('[data-stream="live"]').waitFor();

@@ -25,9 +25,11 @@ export async function converse(page, house) {
   await pause(300);
   await call('POST', '/simulator/faults', { fault: 'refuse' });
   await write('971500000303', 'Omar 🌴', '<b>Hello</b> <script>alert(1)</script> office space in مدينة العين please');
-  await pause(900);
-  const list = await call('GET', '/conversations');
-  const sara = list.data.find((one) => one.phone === '971500000301');
+  let sara;
+  for (let n = 0; n < 60 && !sara; n += 1) {
+    await pause(200);
+    sara = (await call('GET', '/conversations')).data.find((one) => one.phone === '971500000301');
+  }
   if (sara) {
     await call('POST', `/conversations/${sara.id}/takeover`, {});
     await call('POST', `/conversations/${sara.id}/notes`, { body: 'Came back after the exhibition: offer her the family package.' });
