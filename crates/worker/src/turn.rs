@@ -9,11 +9,11 @@ use engine::{Decision, Memory, Suppression};
 use futures_util::FutureExt;
 use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
 use store::sagas::{NewAct, NewSaga};
-use store::{Next, Turn};
+use store::{Next, Snapshot, Turn};
 use types::Fault;
 use types::clock::Stopwatch;
 use types::inbound::Content;
-use types::outbound::OutboundContent;
+use types::outbound::{OutboundContent, Recipient};
 use types::states::ConversationState;
 
 use crate::conversation::Held;
@@ -177,10 +177,23 @@ fn saga(mind: &Mind, held: &Held, actions: Vec<types::Action>, apology: String) 
             name: action.name,
             title: action.title,
             description: action.description,
-            facts: action.facts,
+            facts: with_whom(action.facts, &held.snapshot),
         }
     };
     Some(NewSaga { apology, acts: actions.into_iter().map(act).collect() })
+}
+
+/// What is known, with who it is about: a CRM needs a phone and a name before the person was asked for them.
+fn with_whom(mut facts: BTreeMap<String, String>, about: &Snapshot) -> BTreeMap<String, String> {
+    if let Recipient::Phone(digits) = &about.recipient {
+        facts.entry("phone".to_owned()).or_insert_with(|| format!("+{digits}"));
+    }
+    if let Some(name) = about.profile_name.as_ref().filter(|n| !n.trim().is_empty()) {
+        facts.entry("name".to_owned()).or_insert_with(|| name.clone());
+    }
+    facts.insert("conversation_id".to_owned(), about.conversation.to_string());
+    facts.insert("lead_id".to_owned(), about.lead.to_string());
+    facts
 }
 
 fn finish(mind: &Mind, held: &Held, turn: &Turn, decision: Decision) -> Result<Finish, (Fault, String)> {
@@ -296,6 +309,26 @@ mod tests {
         assert_eq!(next_state(Active, None, Some("quotation")).map(|s| s.0), Some(HandedOver));
         assert_eq!(next_state(HandedOver, None, Some("quotation")), None);
         assert_eq!(next_state(Paused, None, None).map(|s| s.0), Some(Active));
+    }
+
+    #[test]
+    fn what_others_are_told_says_whom_it_is_about_and_keeps_what_the_person_said() {
+        let about = Snapshot {
+            tenant: types::TenantId(1),
+            channel: types::ChannelId(2),
+            conversation: types::ConversationId(3),
+            contact: types::ContactId(4),
+            lead: types::LeadId(5),
+            state: ConversationState::Active,
+            state_until: None,
+            memory: None,
+            recipient: Recipient::Phone("971502220001".into()),
+            profile_name: Some("Lina".into()),
+        };
+        let facts = with_whom(BTreeMap::from([("name".to_owned(), "Lina Haddad".to_owned())]), &about);
+        let told: Vec<_> = facts.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(told, ["conversation_id=3", "lead_id=5", "name=Lina Haddad", "phone=+971502220001"]);
+        assert_eq!(with_whom(BTreeMap::new(), &about)["name"], "Lina");
     }
 
     #[test]

@@ -61,6 +61,12 @@ async fn list(cx: &Context, store: &Store, state: Option<SagaState>, paging: &Pa
     let rows: Vec<Saga> =
         store.read(List { tenant: None, state, after, limit: paging.limit }).await?.into_iter().map(|r| r.1).collect();
     if cx.out.json {
+        let mut rows = serde_json::json!(rows);
+        // They are not read for a list: empty ones would say that there are none.
+        for row in rows.as_array_mut().into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {
+            row.remove("steps");
+            row.remove("result");
+        }
         return cx.out.value(&rows);
     }
     let titles = ["ID", "DECIDED", "STATE", "GOES ON", "CONVERSATION", "WHY"];

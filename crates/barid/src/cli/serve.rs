@@ -30,6 +30,11 @@ pub(super) async fn run(cx: &Context, args: Args, give_back: fn()) -> Result<(),
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    if config.tenants.is_empty() {
+        return Err(Failure::Failed(anyhow::anyhow!(
+            "no tenant is configured, so nobody could be answered; nothing was started. Is this the right folder, or is --config FILE missing? README.md has a file to begin with"
+        )));
+    }
     let handle = telemetry::metrics().context("the metrics cannot start")?;
     let metrics: Option<Arc<dyn Fn() -> String + Send + Sync>> = Some(Arc::new(move || handle.render()));
     let start = Start { no_worker: args.no_worker, metrics, ..Start::default() };

@@ -281,7 +281,7 @@ pub const KEYS: &[Key] = &[
     Key::new("tenants.actions.NAME.url", Kind::Text, "A request is made there: a CRM, an ERP, n8n. `{places}` are filled, escaped.").optional(r#""https://crm.example.com/orders""#),
     Key::new("tenants.actions.NAME.method", Kind::Choice(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "How.").default(r#""POST""#),
     Key::new("tenants.actions.NAME.headers", Kind::Headers, "More headers.").optional(r#"{ Authorization = "${CRM_TOKEN}" }"#),
-    Key::new("tenants.actions.NAME.body", Kind::Text, "The JSON to send, with `{places}` inside its texts; left out: everything that is known.").optional(r#"'{"name": "{name}"}'"#),
+    Key::new("tenants.actions.NAME.body", Kind::Text, "The JSON to send, with `{places}` inside its texts: what is known (`service`, `name`, `phone`, `email`, `message`, `intent`, `conversation_id`, `lead_id`, …), until it was asked the name and number of the profile; left out: all of it.").optional(r#"'{"name": "{name}"}'"#),
     Key::new("tenants.actions.NAME.idempotency_header", Kind::Text, "The header with the key that is the same for every attempt.").default(r#""Idempotency-Key""#),
     Key::new("tenants.actions.NAME.compensate_url", Kind::Text, "The request that undoes it when a later action fails for good; `{result.id}` is what the first answer said. Without it only a person can undo it.").optional(r#""https://crm.example.com/orders/{result.id}""#),
     Key::new("tenants.actions.NAME.compensate_method", Kind::Choice(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "How.").default(r#""DELETE""#),
