@@ -66,6 +66,7 @@ pub use sql::Op;
 pub use sqlite::{Role, SqliteOptions};
 pub use work::{Claimed, Deliver, Gathered, Lease, Next, Snapshot, Turn, Work};
 
+use carry::Standing;
 use postgres::Postgres;
 use sqlite::Sqlite;
 
@@ -116,12 +117,18 @@ impl Store {
         store.whole(options.half_moved).await
     }
 
-    /// Refuses a database into which an installation was moved half-way (S8.4): nobody knows yet what is missing.
+    /// Refuses a database into which an installation was moved half-way (S8.4): nobody knows yet what is missing. And one that was moved
+    /// away: what waits in it would be said twice.
     async fn whole(self, half_moved: bool) -> Result<Self> {
-        let why = match self.read(carry::Unfinished).await {
-            Ok(false) => return Ok(self),
-            Ok(true) if half_moved => return Ok(self),
-            Ok(true) => StoreError::Unusable(
+        let why = match self.read(carry::HowItStands).await {
+            Ok(Standing::Whole) => return Ok(self),
+            Ok(Standing::HalfMoved) if half_moved => return Ok(self),
+            Ok(Standing::Away) => StoreError::Unusable(
+                "this installation was moved to another database by `barid move`, which counts from then on: worked here as well, what waits would be said twice. \
+                 Set [store] url to that one. To go back to this one all the same, stop every engine on the other and run, by SQL, DELETE FROM move_run WHERE id = 2"
+                    .to_owned(),
+            ),
+            Ok(Standing::HalfMoved) => StoreError::Unusable(
                 "this database is the target of a `barid move` that did not come to its end. Run the same move again to finish it; until then the \
                  source is what counts"
                     .to_owned(),

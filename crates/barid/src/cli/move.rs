@@ -115,7 +115,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<(), Failure> {
         cx.out.line(&format!("{name:<16} {:>10} rows  {:032x}", sum.rows, sum.check))?;
     }
     cx.out.line(&format!(
-        "{rows} rows of {} are in {}, and both sides agree. Set [store] url to it; keep the old database until you are sure, and start no engine on it.",
+        "{rows} rows of {} are in {}, and both sides agree. Set [store] url to it; keep the old database until you are sure: no engine starts on it any more.",
         args.from.shown(),
         args.to.shown()
     ))

@@ -15,6 +15,9 @@ sql! {
     RUN = "carry.run": "SELECT source, finished_at FROM move_run WHERE id = 1";
     ADD_RUN = "carry.add_run": "INSERT INTO move_run (id, source, started_at) VALUES (1, $1, $2)";
     FINISH = "carry.finish": "UPDATE move_run SET finished_at = $1 WHERE id = 1 AND finished_at IS NULL";
+    AWAY = "carry.away": "SELECT COUNT(*) FROM move_run WHERE id = 2";
+    GO_AWAY = "carry.go_away":
+        "INSERT INTO move_run (id, source, started_at, finished_at) VALUES (2, $1, $2, $2) ON CONFLICT (id) DO NOTHING";
     USED = "carry.used":
         "SELECT EXISTS (SELECT 1 FROM tenants) OR EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM tokens) OR EXISTS (SELECT 1 FROM message)
              OR EXISTS (SELECT 1 FROM events)";
@@ -59,20 +62,59 @@ fn run(tx: &mut dyn Tx) -> Result<Option<(i64, bool)>> {
     tx.first(&RUN, &[], |r| Ok((r.get(0)?, r.get::<Option<i64>>(1)?.is_some())))
 }
 
-/// Whether this database is the target of a move that has not come to its end.
+/// What moves have made of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be used.
+    Whole,
+    /// It is the target of a move that has not come to its end.
+    HalfMoved,
+    /// It was moved: what it holds is worked elsewhere, and would be said twice if it were worked here, too.
+    Away,
+}
+
+/// Asks for it.
 #[derive(Clone, Copy, Debug)]
-pub struct Unfinished;
+pub struct HowItStands;
 
-impl Op for Unfinished {
-    const NAME: &'static str = "carry.unfinished";
-    type Out = bool;
+impl Op for HowItStands {
+    const NAME: &'static str = "carry.how_it_stands";
+    type Out = Standing;
 
-    fn run(&self, tx: &mut dyn Tx) -> Result<bool> {
-        Ok(run(tx)?.is_some_and(|(_, finished)| !finished))
+    fn run(&self, tx: &mut dyn Tx) -> Result<Standing> {
+        if tx.number(&AWAY, &[])? != 0 {
+            return Ok(Standing::Away);
+        }
+        let half = run(tx)?.is_some_and(|(_, finished)| !finished);
+        Ok(if half { Standing::HalfMoved } else { Standing::Whole })
     }
 }
 
-/// Makes the target ready; whether an earlier attempt is gone on with.
+/// Marks the source of a move that has come to its end.
+pub(super) struct GoAway(pub i64);
+
+impl Op for GoAway {
+    const NAME: &'static str = "carry.go_away";
+    type Out = ();
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<()> {
+        let now = tx.now();
+        tx.execute(&GO_AWAY, params![self.0, now]).map(drop)
+    }
+}
+
+/// How a move begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// For the first time.
+    New,
+    /// An earlier attempt is gone on with.
+    Again,
+    /// An earlier one came to its end.
+    Done,
+}
+
+/// Makes the target ready.
 pub(super) struct Begin {
     pub source: i64,
     pub tables: Arc<TableList>,
@@ -80,19 +122,16 @@ pub(super) struct Begin {
 
 impl Op for Begin {
     const NAME: &'static str = "carry.begin";
-    type Out = bool;
+    type Out = Begun;
 
-    fn run(&self, tx: &mut dyn Tx) -> Result<bool> {
+    fn run(&self, tx: &mut dyn Tx) -> Result<Begun> {
         match run(tx)? {
-            Some((source, false)) if source == self.source => return Ok(true),
+            Some((source, false)) if source == self.source => return Ok(Begun::Again),
             Some((_, false)) => {
                 let why = "the target is half-filled from another installation. Give an empty one; nothing was moved";
                 return Err(StoreError::Refused(why.to_owned()));
             }
-            Some((source, true)) if source == self.source => {
-                let why = "this installation was moved into the target already, and verified. Nothing was moved again";
-                return Err(StoreError::Refused(why.to_owned()));
-            }
+            Some((source, true)) if source == self.source => return Ok(Begun::Done),
             _ => {}
         }
         if tx.number(&USED, &[])? != 0 {
@@ -105,7 +144,7 @@ impl Op for Begin {
         }
         let now = tx.now();
         tx.execute(&ADD_RUN, params![self.source, now])?;
-        Ok(false)
+        Ok(Begun::New)
     }
 }
 

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use crate::Store;
 use crate::error::{Result, StoreError};
 
-pub use batch::Unfinished;
-use batch::{Begin, CountOf, CursorOf, EnginesOf, Finish, ReadBatch, WriteBatch};
+use batch::{Begin, Begun, CountOf, CursorOf, EnginesOf, Finish, GoAway, ReadBatch, WriteBatch};
+pub use batch::{HowItStands, Standing};
 pub use sum::Sum;
 use tables::{Catalogue, Table, TableList};
 
@@ -73,8 +73,15 @@ pub async fn carry(
         }
     }
     let tables = tables(from, to, batch).await?;
-    let begin = Begin { source: from.read(batch::Installation).await?, tables: Arc::clone(&tables) };
-    let mut moved = Moved { resumed: to.write(begin).await?, ..Moved::default() };
+    let source = from.read(batch::Installation).await?;
+    let begun = to.write(Begin { source, tables: Arc::clone(&tables) }).await?;
+    if begun == Begun::Done {
+        // It may have been killed between the end and this mark.
+        from.write(GoAway(source)).await?;
+        let why = "this installation was moved into the target already, and verified. Nothing was moved again";
+        return Err(StoreError::Refused(why.to_owned()));
+    }
+    let mut moved = Moved { resumed: begun == Begun::Again, ..Moved::default() };
     for table in tables.iter() {
         copy(from, to, table, tell).await?;
     }
@@ -91,6 +98,7 @@ pub async fn carry(
         moved.tables.push((table.name.clone(), source));
     }
     to.write(Finish).await?;
+    from.write(GoAway(source)).await?;
     Ok(moved)
 }
 
