@@ -5,6 +5,7 @@
 //! - `send.rs`: `/api/whatsapp-send` (S4.9)
 //! - `auth.rs`: tokens in the query or as `Authorization: Bearer`
 //! - `api/`: everything that people and other programs do (S6.2)
+//! - `pages.rs`: the pages about refusals, where a problem's `type` leads
 //! - `ui.rs`: the web page, out of the binary (S6.1)
 
 pub mod api;
@@ -12,6 +13,7 @@ mod auth;
 mod figures;
 mod health;
 mod jobs;
+mod pages;
 mod problem;
 mod send;
 mod ui;
@@ -68,6 +70,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/jobs/run-outbound", get(jobs::run_by_runner).post(jobs::run_by_runner))
         .route("/api/jobs/metrics", get(jobs::figures))
         .route("/api/cron/run-outbound-jobs", get(jobs::run_by_cron).post(jobs::run_by_cron))
+        .route("/docs/errors/{code}", get(pages::about))
         .route("/api/whatsapp-send", post(send::send))
         .route("/api/ai-results", post(api::results::take))
         .with_state(Arc::new(admin))
