@@ -24,7 +24,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::clock::random_token;
-use types::{SharedClock, TenantId};
+use types::outbound::OutboundContent;
+use types::{ChannelId, SharedClock, TenantId};
 use worker::{Mind, Parts, Worker};
 
 use crate::config::{Channel, Config, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
@@ -84,12 +85,12 @@ pub async fn open_store(config: &Config, clock: SharedClock, own_clock: bool) ->
     }
 }
 
-/// Opens the configured database for a command beside the server.
+/// Opens a database for a command beside the server.
 ///
 /// # Errors
 /// When it cannot be used: not there, or of another schema version.
-pub async fn open_beside(config: &Config, clock: SharedClock) -> anyhow::Result<Store> {
-    match &config.store.url {
+pub async fn open_beside(store: &crate::config::Store, clock: SharedClock) -> anyhow::Result<Store> {
+    match &store.url {
         StoreUrl::Sqlite(path) if !path.exists() => {
             bail!(
                 "there is no database {} yet: start `barid serve` or `barid demo` once, or run `barid migrate`",
@@ -182,6 +183,18 @@ fn channels<'a>(config: &'a Config, synced: &'a [Synced]) -> impl Iterator<Item 
 #[must_use]
 pub fn doors(config: &Config, synced: &[Synced]) -> Vec<Door> {
     channels(config, synced).map(|(_, _, door)| door).collect()
+}
+
+/// What each channel sends where no free text may go (S4.7).
+#[must_use]
+pub fn templates(config: &Config, synced: &[Synced]) -> Vec<(ChannelId, OutboundContent)> {
+    let of = |(_, channel, door): (&Tenant, &Channel, Door)| {
+        let Channel::Meta(meta) = channel else { return None };
+        let template = meta.template.clone()?;
+        let (name, language) = (template.name, template.language);
+        Some((door.channel, OutboundContent::Template { name, language, parameters: Vec::new() }))
+    };
+    channels(config, synced).filter_map(of).collect()
 }
 
 fn routes(config: &Config, synced: &[Synced]) -> Routes {

@@ -22,6 +22,7 @@ pub mod alerts;
 pub mod breakers;
 pub mod carry;
 pub mod channels;
+pub mod compose;
 pub mod contacts;
 pub mod conversations;
 pub mod dead_letters;
@@ -264,6 +265,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         carry::CATALOGUE,
         carry::STATEMENTS,
         channels::STATEMENTS,
+        compose::STATEMENTS,
         contacts::STATEMENTS,
         conversations::STATEMENTS,
         dead_letters::STATEMENTS,

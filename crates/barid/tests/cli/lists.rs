@@ -124,6 +124,12 @@ async fn dead_letters_are_decided_and_worked() {
 async fn a_key_sends_once() {
     let prepared = Prepared::new().await;
     let folder = prepared.folder.path();
+    // They wrote long ago: without a template, nothing may go.
+    let refused = run(folder, "send --to 971500000101 hello");
+    assert_eq!((refused.code, refused.err.contains("24 hours"), refused.out.as_str()), (1, true, ""), "{refused:?}");
+    let file = folder.join("barid.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text + "template = \"follow_up\"\n").unwrap();
     let send = |key: &str| {
         let args = ["send", "--to", "+971 50 000 0101", "Your visa is ready", "--idempotency-key", key, "--json"];
         run_with(folder, &args, "").good().json()
