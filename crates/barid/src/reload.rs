@@ -53,6 +53,7 @@ fn take_over(running: &Config, given: Config) -> (Config, Vec<String>) {
         ("[smtp]", running.smtp != given.smtp),
         ("[breakers]", running.breakers != given.breakers),
         ("[alerts]", running.alerts != given.alerts),
+        ("[webhooks]", running.webhooks != given.webhooks),
         ("[log]", running.log != given.log),
     ];
     let mut waits: Vec<String> =

@@ -280,6 +280,14 @@ fn alerts(config: &Config, breakers: Breakers) -> anyhow::Result<worker::alerts:
     })
 }
 
+/// How tenants' endpoints are told, where there is a key for their secrets.
+fn endpoints(config: &Config) -> anyhow::Result<Option<worker::endpoints::Endpoints>> {
+    let Some(key) = config.webhooks.key.clone() else { return Ok(None) };
+    let options = ClientOptions { allow_private: config.send.allow_private, ..ClientOptions::default() };
+    let caller = egress::endpoints::Caller::new(Client::new(options)?, config.webhooks.timeout);
+    Ok(Some(worker::endpoints::Endpoints { caller, key, every: config.webhooks.every }))
+}
+
 /// Free disk under a file, percent; `None`: nobody knows.
 #[cfg(target_os = "linux")]
 fn free_percent(path: &std::path::Path) -> Option<u8> {
@@ -436,6 +444,9 @@ impl App {
             let (queue, incoming) = mpsc::channel(config.jobs.workers.max(1));
             worker.start(incoming);
             worker.watch(alerts(config, worker_breakers)?);
+            if let Some(endpoints) = endpoints(config)? {
+                worker.tell(endpoints);
+            }
             handoff = Some(Handoff { owner, queue });
         }
         let draining = Arc::new(AtomicBool::new(false));
@@ -538,6 +549,8 @@ pub(crate) fn desk(
         agents: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_agents(config, t))).collect(),
         experiments: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_experiments(t))).collect(),
         judge: Some(staff::judge()),
+        webhook_key: config.webhooks.key.clone(),
+        private_webhooks: config.send.allow_private,
         simulator,
     }
 }

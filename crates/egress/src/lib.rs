@@ -4,9 +4,11 @@
 //! - [`Egress::deliver`]: one attempt
 //! - [`Egress::trace`]: what the provider's own journal says of an attempt that nobody saw end (S4.4)
 //! - [`alerts`]: tells operators what is wrong (S6.6)
+//! - [`endpoints`]: tells tenants' programs what happened
 //! - [`Egress::probe`]: does the channel's token work (S4.3, `barid doctor`)
 
 pub mod alerts;
+pub mod endpoints;
 
 use std::collections::HashMap;
 use std::time::Duration;

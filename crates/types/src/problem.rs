@@ -25,6 +25,18 @@ pub struct Problem {
     pub code: &'static str,
     /// Whether the same request may succeed later.
     pub retryable: bool,
+    /// Which parts of the body are wrong, where that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Part>,
+}
+
+/// A part of a body that cannot be used.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Part {
+    /// Where it stands, as a JSON pointer: `/url`.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
 }
 
 impl Problem {
@@ -33,13 +45,29 @@ impl Problem {
     pub fn new(code: &'static str, status: u16, title: &'static str, detail: impl Into<String>) -> Self {
         let retryable = matches!(status, 429 | 503);
         let kind = format!("/docs/errors/{code}");
-        Self { kind, title, status, detail: detail.into(), instance: String::new(), code, retryable }
+        Self {
+            kind,
+            title,
+            status,
+            detail: detail.into(),
+            instance: String::new(),
+            code,
+            retryable,
+            errors: Vec::new(),
+        }
     }
 
     /// The same with the request's id.
     #[must_use]
     pub fn at(mut self, request_id: &str) -> Self {
         request_id.clone_into(&mut self.instance);
+        self
+    }
+
+    /// The same, with the part of the body that is wrong.
+    #[must_use]
+    pub fn part(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(Part { pointer: pointer.into(), detail: detail.into() });
         self
     }
 

@@ -6,7 +6,7 @@
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
 //! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
 //!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
-//!   `batches.rs`, `simulator.rs`
+//!   `batches.rs`, `endpoints.rs`, `simulator.rs`
 
 mod acts;
 mod agents;
@@ -21,6 +21,7 @@ mod conversations;
 mod csv;
 mod dead_letters;
 mod describe;
+mod endpoints;
 mod events;
 pub mod experiments;
 mod failed_sends;
@@ -92,6 +93,10 @@ pub struct Options {
     pub experiments: HashMap<String, Vec<ExperimentInfo>>,
     /// Says what experiments' outcomes mean.
     pub judge: Option<Arc<dyn experiments::Judge>>,
+    /// From what the secrets of outgoing webhooks are made; without it there are none.
+    pub webhook_key: Option<types::Secret>,
+    /// Outgoing webhooks may go to private addresses and without TLS.
+    pub private_webhooks: bool,
     /// The demo's simulated providers.
     pub simulator: Option<Arc<dyn simulator::World>>,
 }
@@ -316,6 +321,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
         .merge(wellbeing())
+        .merge(webhooks())
         .routes(routes!(users::list, users::add))
         .routes(routes!(users::get, users::change))
         .routes(routes!(users::link))
@@ -329,6 +335,19 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(simulator::messages, simulator::write))
         .routes(routes!(simulator::add_fault, simulator::clear_faults))
         .routes(routes!(simulator::clock))
+}
+
+/// Programs that are told what happens.
+fn webhooks() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(endpoints::list, endpoints::add))
+        .routes(routes!(endpoints::get, endpoints::change, endpoints::remove))
+        .routes(routes!(endpoints::rotate))
+        .routes(routes!(endpoints::test))
+        .routes(routes!(endpoints::recover))
+        .routes(routes!(endpoints::deliveries))
+        .routes(routes!(endpoints::delivery))
+        .routes(routes!(endpoints::resend))
 }
 
 /// Agents, their switches, and experiments.

@@ -52,6 +52,8 @@ pub struct Config {
     pub breakers: Breakers,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[webhooks]`
+    pub webhooks: Webhooks,
     /// `[log]`
     pub log: Log,
     /// Whether agents answer at all: `WA_ENHANCED_PROCESSING=false` leaves the flow (S3.8).
@@ -222,6 +224,17 @@ pub struct Alerts {
     pub processing_p95: Duration,
     /// Less free disk than this, percent.
     pub disk_free: u32,
+}
+
+/// Outgoing webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhooks {
+    /// From what their secrets are made.
+    pub key: Option<Secret>,
+    /// How often to look for what is to be told.
+    pub every: Duration,
+    /// Bound on one try.
+    pub timeout: Duration,
 }
 
 /// Logs (S6.5).

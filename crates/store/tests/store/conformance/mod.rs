@@ -11,6 +11,7 @@ mod contacts;
 mod conversations;
 mod dead_letters;
 mod desk;
+mod endpoints;
 mod gather;
 mod inbox;
 mod jobs;
@@ -40,6 +41,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
     ("desk", desk::CASES),
+    ("endpoints", endpoints::CASES),
     ("gather", gather::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
