@@ -458,7 +458,7 @@ impl App {
         let spool = spool(config, &store).await?;
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff, spool.clone());
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, start.simulator.clone()));
+        let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, &worker, start.simulator.clone()));
         let follower = CancellationToken::new();
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
@@ -536,8 +536,20 @@ async fn spool(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<Spoo
 pub(crate) fn desk(
     config: &Config,
     synced: &[Synced],
+    worker: &Arc<Worker>,
     simulator: Option<Arc<dyn admin::api::simulator::World>>,
 ) -> admin::api::Options {
+    let worker = Arc::clone(worker);
+    let check_channel = move |channel| -> std::pin::Pin<Box<dyn Future<Output = admin::api::ChannelCheck> + Send>> {
+        let worker = Arc::clone(&worker);
+        Box::pin(async move {
+            let (ok, quality, detail) = match worker.egress().probe(channel).await {
+                Ok(quality) => (true, quality, None),
+                Err(refusal) => (false, None, Some(refusal.reason)),
+            };
+            admin::api::ChannelCheck { ok, detail, quality }
+        })
+    };
     let of = |word: fn(&Tenant) -> &String| {
         config.tenants.iter().map(|t| (t.slug.clone(), word(t).clone())).collect::<std::collections::HashMap<_, _>>()
     };
@@ -549,8 +561,10 @@ pub(crate) fn desk(
         agents: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_agents(config, t))).collect(),
         experiments: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_experiments(t))).collect(),
         judge: Some(staff::judge()),
+        configuration: staff::shown_configuration(config),
         webhook_key: config.webhooks.key.clone(),
         private_webhooks: config.send.allow_private,
+        check_channel: Some(Arc::new(check_channel)),
         simulator,
     }
 }

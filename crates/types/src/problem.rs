@@ -25,9 +25,14 @@ pub struct Problem {
     pub code: &'static str,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// Which parts of the body are wrong, where that is known.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<Part>,
+    /// Which part of the body is wrong, where that is known: a list, as RFC 9457 has it. Boxed, since refusals travel as errors.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "listed")]
+    #[schema(value_type = Vec<Part>)]
+    pub errors: Option<Box<Part>>,
+}
+
+fn listed<S: serde::Serializer>(part: &Option<Box<Part>>, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_seq(part)
 }
 
 /// A part of a body that cannot be used.
@@ -45,16 +50,7 @@ impl Problem {
     pub fn new(code: &'static str, status: u16, title: &'static str, detail: impl Into<String>) -> Self {
         let retryable = matches!(status, 429 | 503);
         let kind = format!("/docs/errors/{code}");
-        Self {
-            kind,
-            title,
-            status,
-            detail: detail.into(),
-            instance: String::new(),
-            code,
-            retryable,
-            errors: Vec::new(),
-        }
+        Self { kind, title, status, detail: detail.into(), instance: String::new(), code, retryable, errors: None }
     }
 
     /// The same with the request's id.
@@ -67,7 +63,7 @@ impl Problem {
     /// The same, with the part of the body that is wrong.
     #[must_use]
     pub fn part(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(Part { pointer: pointer.into(), detail: detail.into() });
+        self.errors = Some(Box::new(Part { pointer: pointer.into(), detail: detail.into() }));
         self
     }
 

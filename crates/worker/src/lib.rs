@@ -174,6 +174,12 @@ impl Worker {
         *self.mind.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mind);
     }
 
+    /// Who sends.
+    #[must_use]
+    pub const fn egress(&self) -> &Egress {
+        &self.egress
+    }
+
     /// Who decides and acts now; to be asked once in a turn or a step, which then is of one mind.
     pub(crate) fn mind(&self) -> Arc<Mind> {
         Arc::clone(&self.mind.read().unwrap_or_else(PoisonError::into_inner))

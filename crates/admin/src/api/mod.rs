@@ -6,7 +6,7 @@
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
 //! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
 //!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
-//!   `batches.rs`, `endpoints.rs`, `simulator.rs`
+//!   `batches.rs`, `endpoints.rs`, `configuration.rs`, `simulator.rs`
 
 mod acts;
 mod agents;
@@ -17,6 +17,7 @@ mod auth;
 mod batches;
 mod breakers;
 mod caller;
+mod configuration;
 mod conversations;
 mod csv;
 mod dead_letters;
@@ -67,11 +68,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use agents::AgentInfo;
+pub use configuration::ConfigurationKey;
 pub use experiments::ExperimentInfo;
 use failure::Failure;
 use feed::Feed;
 pub use guard::Peer;
 use password::Hasher;
+pub use tenants::{ChannelCheck, CheckChannel};
 
 /// Where the API is.
 pub const PREFIX: &str = "/api/v1";
@@ -93,10 +96,14 @@ pub struct Options {
     pub experiments: HashMap<String, Vec<ExperimentInfo>>,
     /// Says what experiments' outcomes mean.
     pub judge: Option<Arc<dyn experiments::Judge>>,
+    /// The configuration as people may look at it.
+    pub configuration: Vec<ConfigurationKey>,
     /// From what the secrets of outgoing webhooks are made; without it there are none.
     pub webhook_key: Option<types::Secret>,
     /// Outgoing webhooks may go to private addresses and without TLS.
     pub private_webhooks: bool,
+    /// Asks the provider of a number whether its credentials work.
+    pub check_channel: Option<Arc<tenants::CheckChannel>>,
     /// The demo's simulated providers.
     pub simulator: Option<Arc<dyn simulator::World>>,
 }
@@ -238,6 +245,22 @@ pub(crate) fn secret() -> String {
 
 type Shared = State<Arc<Desk>>;
 
+/// What waits to be worked, and what could not be.
+fn queue() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::counts))
+        .routes(routes!(dead_letters::get))
+        .routes(routes!(dead_letters::retry))
+        .routes(routes!(dead_letters::discard))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::counts))
+        .routes(routes!(jobs::kinds))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::cancel))
+}
+
 /// What was done beside the replies.
 fn actions() -> OpenApiRouter<Arc<Desk>> {
     OpenApiRouter::new()
@@ -272,6 +295,8 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::channels))
         .routes(routes!(tenants::resume_channel))
+        .routes(routes!(tenants::check_channel))
+        .routes(routes!(tenants::test_channel))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::counts))
         .routes(routes!(conversations::get))
@@ -293,15 +318,8 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(failed_sends::get))
         .routes(routes!(failed_sends::retry))
         .routes(routes!(failed_sends::dismiss))
-        .routes(routes!(dead_letters::list))
-        .routes(routes!(dead_letters::counts))
-        .routes(routes!(dead_letters::get))
-        .routes(routes!(dead_letters::retry))
-        .routes(routes!(dead_letters::discard))
+        .merge(queue())
         .merge(actions())
-        .routes(routes!(jobs::list))
-        .routes(routes!(jobs::counts))
-        .routes(routes!(jobs::get))
         .routes(routes!(leads::list))
         .routes(routes!(leads::csv))
         .routes(routes!(leads::get, leads::change))
@@ -328,6 +346,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(tokens::list, tokens::add))
         .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))
+        .routes(routes!(configuration::list))
         .routes(routes!(batches::list, batches::begin))
         .routes(routes!(batches::get))
         .routes(routes!(batches::cancel))

@@ -64,7 +64,10 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("POST",   "/sagas/{id}/skip", Need(Agent, DeadLetters)),
     ("GET",    "/jobs", Need(Viewer, Read)),
     ("GET",    "/jobs/counts", Need(Viewer, Read)),
+    ("GET",    "/jobs/kinds", Need(Viewer, Read)),
     ("GET",    "/jobs/{id}", Need(Viewer, Read)),
+    ("POST",   "/jobs/{id}/retries", Need(Agent, DeadLetters)),
+    ("POST",   "/jobs/{id}/cancel", Need(Agent, DeadLetters)),
     ("GET",    "/leads", Need(Viewer, Read)),
     ("GET",    "/leads.csv", Need(Viewer, Read)),
     ("GET",    "/leads/{id}", Need(Viewer, Read)),
@@ -99,6 +102,8 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("POST",   "/breakers/{id}/reset", Need(Admin, Settings)),
     ("GET",    "/channels", Need(Viewer, Read)),
     ("POST",   "/channels/{id}/resume", Need(Admin, Settings)),
+    ("POST",   "/channels/{id}/check", Need(Admin, Settings)),
+    ("POST",   "/channels/{id}/test", Need(Admin, Settings)),
     ("GET",    "/users", Need(Agent, Settings)),
     ("POST",   "/users", Need(Admin, Settings)),
     ("GET",    "/users/{id}", Need(Admin, Settings)),
@@ -118,6 +123,7 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("GET",    "/webhook-endpoints/{id}/deliveries", Need(Admin, Settings)),
     ("GET",    "/webhook-deliveries/{id}", Need(Admin, Settings)),
     ("POST",   "/webhook-deliveries/{id}/resend", Need(Admin, Settings)),
+    ("GET",    "/configuration", Need(Admin, Settings)),
     ("GET",    "/audit", Need(Admin, Settings)),
     ("GET",    "/batches", Need(Viewer, Read)),
     ("POST",   "/batches", Need(Agent, Sends)),
@@ -132,7 +138,8 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
 ];
 
 /// Routes that send something, or begin work on many rows: without an `Idempotency-Key` a lost answer could do it twice.
-pub(crate) const KEYED: &[&str] = &["/conversations/{id}/messages", "/failed-sends/{id}/retries", "/batches"];
+pub(crate) const KEYED: &[&str] =
+    &["/conversations/{id}/messages", "/failed-sends/{id}/retries", "/channels/{id}/test", "/batches"];
 
 /// What a route asks; `None`: it is in no table, so nobody may.
 pub(crate) fn of(method: &str, path: &str) -> Option<Right> {

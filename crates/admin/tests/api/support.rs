@@ -192,6 +192,20 @@ async fn stuck(store: &Store, door: &Door) -> String {
     one(store, format!("SELECT id FROM saga WHERE tenant_id = {}", door.tenant)).await
 }
 
+/// A program that is told what happens, and something on its way to it.
+async fn told(store: &Store, door: &Door, n: u32) -> (types::EndpointId, types::DeliveryId) {
+    let endpoint = endpoints::Add {
+        tenant: door.tenant,
+        url: format!("https://tenant{n}.example/hook"),
+        description: String::new(),
+        events: vec![store::desk::EventKind::MessageCreated],
+        by: By::command(),
+    };
+    let endpoint = store.write(endpoint).await.unwrap().id;
+    let tested = endpoints::Test { id: endpoint, access: Access::All, by: By::command() };
+    (endpoint, store.write(tested).await.unwrap().id)
+}
+
 /// One of everything for a tenant.
 async fn furnish(store: &Store, door: &Door, n: u32) -> Things {
     let hands = Hands { store, policy: Arc::new(Policy::default()) };
@@ -244,16 +258,7 @@ async fn furnish(store: &Store, door: &Door, n: u32) -> Things {
         by,
     };
     let batch = store.write(batch).await.unwrap();
-    let endpoint = endpoints::Add {
-        tenant: door.tenant,
-        url: format!("https://tenant{n}.example/hook"),
-        description: String::new(),
-        events: vec![store::desk::EventKind::MessageCreated],
-        by: By::command(),
-    };
-    let endpoint = store.write(endpoint).await.unwrap().id;
-    let tested = endpoints::Test { id: endpoint, access: Access::All, by: By::command() };
-    let delivery = store.write(tested).await.unwrap().id;
+    let (endpoint, delivery) = told(store, door, n).await;
     Things::from([
         ("endpoint", endpoint.to_string()),
         ("delivery", delivery.to_string()),
@@ -498,6 +503,7 @@ pub fn body_of(method: &str, path: &str) -> Option<Value> {
         ("PATCH", "/users/{id}") => json!({ "name": "x" }),
         ("PATCH", "/webhook-endpoints/{id}") => json!({ "description": "x" }),
         (_, "/webhook-endpoints/{id}/recover") => json!({ "since": "2026-01-01T00:00:00Z" }),
+        (_, "/channels/{id}/test") => json!({ "to": "971500000001", "text": "a test" }),
         ("POST", "/webhook-endpoints") => json!({ "url": "https://x.example/", "events": ["message.created"] }),
         (_, p) if p.starts_with("/breakers/") => json!({ "reason": "x" }),
         ("PUT", "/flags") => json!({ "name": "agents", "on": false }),

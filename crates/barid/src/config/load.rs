@@ -10,6 +10,7 @@ use super::check;
 use super::keys::Only;
 use super::read::{Context, Reader};
 use super::report::{Mistake, Place, Report};
+use super::shown;
 use super::tree::{self, Entry, Value};
 use super::{
     Alerts, Breakers, Channel, Config, Flow, Green, Groups, Jobs, Log, LogFormat, Meta, OnUnknown, PairLimit, Send,
@@ -99,6 +100,7 @@ pub fn load_text(
             agents: agents?,
             tenants,
             warnings,
+            shown: shown::shown(&root),
         })
     };
     let name = name.to_owned();

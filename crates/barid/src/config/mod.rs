@@ -17,6 +17,7 @@ mod keys;
 mod load;
 mod read;
 mod report;
+mod shown;
 mod tree;
 mod values;
 
@@ -34,6 +35,7 @@ pub use agents::{Agent, Arm, Experiment, Goal, Provider, ProviderKind, Staff, Un
 pub use keys::{KEYS, Key, Kind, Only, reference};
 pub use load::{load, load_text};
 pub use report::Mistake;
+pub use shown::Shown;
 
 /// Everything that an installation is told. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ pub struct Config {
     pub tenants: Vec<Tenant>,
     /// What is legal and probably not meant; `barid check` and the start show them.
     pub warnings: Vec<Mistake>,
+    /// All of it as people may look at it.
+    pub shown: Vec<Shown>,
 }
 
 /// The HTTP side (S1, S7.4).

@@ -41,3 +41,6 @@ CREATE INDEX delivery_failed ON delivery (endpoint_id, id) WHERE due_at IS NULL 
 {postgres}
 SELECT barid_guard(t::regclass) FROM unnest(ARRAY['endpoint', 'delivery']) AS t;
 {end}
+
+-- Dead letters that wait are counted every few seconds, over all tenants: by an index of their own, however many were settled.
+CREATE INDEX dead_letters_waiting ON dead_letters (tenant_id) WHERE status = 'pending';

@@ -7,7 +7,8 @@ import { api, must } from '../../api/client';
 import { Refused } from '../../api/problem';
 import { useSession, useTenant } from '../../api/session';
 import { stream } from '../../api/stream';
-import { useT } from '../../i18n';
+import { later, useT } from '../../i18n';
+import { simulator } from '../../i18n/en/simulator';
 import { useFormat } from '../../i18n/format';
 import { failed } from '../../parts/act';
 import { Empty, Face, Said } from '../../parts/basics';
@@ -18,6 +19,8 @@ import { Chaos } from './chaos';
 import { people as known, type Person } from './people';
 import s from './simulator.module.css';
 import { note, Tour } from './tour';
+
+later(simulator);
 
 /** A customer's phone beside the inbox: what is written here takes the way of a real webhook, signature and all. */
 export function SimulatorPage() {

@@ -8,7 +8,7 @@ use types::{
 };
 use utoipa::ToSchema;
 
-use super::words::{InboxStatus, Priority};
+use super::words::{InboxStatus, JobAct, Priority};
 
 /// A count that stops at a bound, so that no table is scanned for it (R7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -402,6 +402,23 @@ pub struct Job {
     pub started_at: Option<Moment>,
     /// When it ended.
     pub completed_at: Option<Moment>,
+    /// Its attempts that failed, the oldest first; empty in lists.
+    pub tries: Vec<JobTry>,
+    /// What can be done with it now: `retry`, `cancel`.
+    pub acts: Vec<JobAct>,
+}
+
+/// One attempt of a job that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct JobTry {
+    /// Which attempt.
+    pub attempt: i64,
+    /// The class of the failure.
+    pub fault: String,
+    /// What happened.
+    pub error: String,
+    /// When.
+    pub at: Moment,
 }
 
 /// The counts over the queue's tabs.

@@ -138,6 +138,8 @@ pub struct Channel {
     pub since: Moment,
     /// `••••` and the first digits of the credentials' digest: shows that they changed, never what they are.
     pub credentials: String,
+    /// When the last message of a person came through it, if it is among the newest 2000 of the installation: webhooks work.
+    pub last_message_at: Option<Moment>,
 }
 
 /// A person who signs in.

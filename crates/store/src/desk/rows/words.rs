@@ -157,6 +157,13 @@ words! {
         /// It was given up.
         Failed = "failed",
     }
+    /// What a person can do with a job.
+    JobAct {
+        /// Work it again, or now.
+        Retry = "retry",
+        /// Do not work it.
+        Cancel = "cancel",
+    }
     /// Where a batch stands.
     BatchState {
         /// Being worked.

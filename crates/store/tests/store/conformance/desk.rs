@@ -362,7 +362,7 @@ async fn dead_letters_and_jobs_are_listed_by_state(db: &Db) {
     let settle = |retry, access| letters::Settle { id, retry, reason: None, access, by: by() };
     assert!(matches!(db.store.write(settle(false, foreign())).await, Err(StoreError::NotFound { .. })));
     assert_eq!(db.store.write(settle(false, Access::All)).await.unwrap().status, DeadLetterStatus::Discarded);
-    let dead = |state| queue::List { tenant: db.meta.tenant, state, after: After::NEWEST, limit: 5 };
+    let dead = |state| queue::List { tenant: db.meta.tenant, state, kind: None, after: After::NEWEST, limit: 5 };
     assert_eq!(db.store.read(dead(Some(JobState::Dead))).await.unwrap().len(), 1);
     assert_eq!(db.store.write(settle(true, Access::All)).await.unwrap().status, DeadLetterStatus::Retrying);
     assert_eq!(db.store.read(dead(Some(JobState::Queued))).await.unwrap().len(), 1);

@@ -71,8 +71,8 @@ async fn listed(db: &Db, id: EndpointId, state: Option<DeliveryState>) -> Vec<We
 
 async fn an_endpoint_is_told_of_what_it_wants_from_its_beginning_on(db: &Db) {
     assert_eq!(db.store.read(Actives).await.unwrap(), [], "nobody is to be told");
-    db.message("m0", PHONE, "before there was anybody to tell").await;
-    db.claim().await;
+    let (lease, deliver) = db.sending("m0", PHONE, "before there was anybody to tell").await;
+    db.record(&lease, &deliver, accepted("out-0")).await;
     db.pass(1);
     let all = add(db, EventKind::ALL).await;
     let some = add(db, &[EventKind::SendFailed, EventKind::TaskCreated]).await;
