@@ -25,8 +25,9 @@ sql! {
          WHERE id >= $2 AND id < $3 AND tenant_id = $1 AND state = 'done' AND completed_at IS NOT NULL";
     // From a conversation's beginning to each time that somebody resolved it.
     RESOLVED = "charts.resolved":
-        "SELECT COUNT(*), COALESCE(SUM((a.at - v.created_at) / 1000000), 0) FROM audit a JOIN conversation v ON v.id = CAST(a.object_id AS {int})
-         WHERE a.tenant_id = $1 AND a.id >= $2 AND a.id < $3 AND a.action = 'conversation.resolve'";
+        "SELECT COUNT(*), CAST(COALESCE(SUM((x.at - x.begun) / 1000000), 0) AS {int}) FROM
+         (SELECT a.at, (SELECT v.created_at FROM conversation v WHERE v.id = CAST(a.object_id AS {int})) AS begun
+          FROM audit a WHERE a.tenant_id = $1 AND a.id >= $2 AND a.id < $3 AND a.action = 'conversation.resolve') AS x";
     COST = "charts.cost":
         "SELECT CAST(COALESCE(SUM(cost), 0) AS {int}) FROM agent_log WHERE tenant_id = $1 AND id >= $2 AND id < $3";
     KEEP = "charts.keep":

@@ -352,8 +352,27 @@ pub struct Letter {
     pub first_at: Moment,
     /// The last failure.
     pub last_at: Moment,
+    /// The customer's first words.
+    pub preview: String,
+    /// Who wrote.
+    pub contact_name: Option<String>,
+    /// Their number.
+    pub phone: Option<String>,
     /// Its message as it came; only where one letter is asked for.
     pub payload: Option<String>,
+}
+
+/// Dead letters of one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LetterGroup {
+    /// What happened.
+    pub error: String,
+    /// The class of the failure.
+    pub fault: String,
+    /// How many of the newest 10 000 that wait.
+    pub count: i64,
+    /// The last failure.
+    pub newest_at: Moment,
 }
 
 /// The counts of the dead letters' tabs.

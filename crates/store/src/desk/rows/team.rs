@@ -238,6 +238,12 @@ pub struct BatchFilter {
     pub conversation_id: Option<ConversationId>,
     /// Failed sends over this number.
     pub channel_id: Option<ChannelId>,
+    /// Dead letters of this cause.
+    #[schema(max_length = 2000)]
+    pub error: Option<String>,
+    /// Why, for the record of each row.
+    #[schema(max_length = 500)]
+    pub reason: Option<String>,
 }
 
 /// Rows that a batch left alone, and why.

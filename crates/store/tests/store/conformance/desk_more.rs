@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use store::StoreError;
 use store::desk::acts::{Deed, Do as Act};
+use store::desk::batches::{Begin, Step};
 use store::desk::queue::{Do, Get, Kinds, List, Sends};
 use store::desk::tenants::{Channels, TestChannel, Visible};
-use store::desk::{Access, After, By, Job, JobAct, charts};
+use store::desk::{
+    Access, After, Batch, BatchAction, BatchFilter, BatchState, By, Job, JobAct, charts, failed, letters,
+};
 use types::states::JobState;
 use types::{Fault, JobId, TenantId};
 
-use crate::fixtures::{PHONE, accepted, say};
+use crate::fixtures::{PHONE, accepted, rejected, say};
 use crate::support::Db;
 
 for_each_database! {
@@ -19,6 +22,8 @@ for_each_database! {
     jobs_are_worked_again_or_cancelled_as_their_state_allows,
     a_test_goes_the_way_of_every_message_and_pauses_nobody,
     charts_say_how_long_it_took_to_resolve_and_what_models_cost,
+    dead_letters_are_grouped_by_cause_and_one_cause_is_settled_at_once,
+    failed_sends_are_listed_by_number_and_put_away_with_a_reason,
 }
 
 fn by() -> By {
@@ -141,4 +146,59 @@ async fn charts_say_how_long_it_took_to_resolve_and_what_models_cost(db: &Db) {
     let kept = db.store.read(hours).await.unwrap();
     assert_eq!(kept.iter().map(|h| h.resolve_s).sum::<i64>(), 600, "as it was before it was kept");
     assert_eq!(kept.iter().map(|h| h.cost).sum::<i64>(), 0);
+}
+
+async fn bury(db: &Db, id: &str, phone: &str, why: &str) {
+    db.message(id, phone, &format!("the words of {id}")).await;
+    let claimed = db.claim().await;
+    let mut op = db.fail_op(&claimed, crate::support::turn(&claimed.work), Fault::Permanent);
+    op.error = why.to_owned();
+    db.store.write(op).await.unwrap();
+}
+
+async fn batch(db: &Db, action: BatchAction, filter: BatchFilter) -> Batch {
+    let begin = |dry_run| Begin { tenant: db.meta.tenant, action, filter: filter.clone(), dry_run, by: by() };
+    let trial = db.store.read(begin(true)).await.unwrap();
+    db.store.write(begin(false)).await.unwrap();
+    let (_, done) = db.store.write(Step { limit: 50 }).await.unwrap().expect("one runs");
+    assert_eq!((done.state, done.done), (BatchState::Done, trial.done));
+    done
+}
+
+async fn dead_letters_are_grouped_by_cause_and_one_cause_is_settled_at_once(db: &Db) {
+    for (n, why) in ["the CRM is away", "the words are unknown", "the CRM is away"].into_iter().enumerate() {
+        bury(db, &format!("m{n}"), &format!("97150000000{n}"), why).await;
+    }
+    let groups = db.store.read(letters::Groups(db.meta.tenant)).await.unwrap();
+    let found: Vec<_> = groups.iter().map(|g| (g.error.as_str(), g.count)).collect();
+    assert_eq!(found, [("the CRM is away", 2), ("the words are unknown", 1)]);
+    assert_eq!(db.store.read(letters::Groups(TenantId(1))).await.unwrap(), []);
+    let error = Some("the CRM is away".to_owned());
+    let list =
+        letters::List { tenant: db.meta.tenant, status: None, error: error.clone(), after: After::NEWEST, limit: 9 };
+    let rows = db.store.read(list).await.unwrap();
+    assert_eq!((rows.len(), rows[0].1.preview.as_str()), (2, "the words of m2"));
+    assert_eq!(rows[0].1.phone.as_deref(), Some("971500000002"));
+    let filter = BatchFilter { error, reason: Some("the CRM lost them".into()), ..BatchFilter::default() };
+    assert_eq!(batch(db, BatchAction::DiscardDeadLetters, filter).await.done, 2);
+    let left = db.rows("SELECT error FROM dead_letters WHERE status = 'pending'").await;
+    assert_eq!(left, [["the words are unknown"]]);
+    assert_eq!(db.one("SELECT COUNT(*) FROM audit WHERE reason = 'the CRM lost them'").await, "2");
+}
+
+async fn failed_sends_are_listed_by_number_and_put_away_with_a_reason(db: &Db) {
+    let (lease, deliver) = db.sending("m1", PHONE, "Hello").await;
+    db.record(&lease, &deliver, rejected()).await;
+    let of = |channel| failed::List { tenant: db.meta.tenant, code: None, channel, after: After::NEWEST, limit: 9 };
+    for (channel, count) in [(None, 1), (Some(db.meta.channel), 1), (Some(db.green.channel), 0)] {
+        assert_eq!(db.store.read(of(channel)).await.unwrap().len(), count, "{channel:?}");
+        for code in [0, 131_026] {
+            let coded = failed::List { code: Some(code), ..of(channel) };
+            assert_eq!(db.store.read(coded).await.unwrap().len(), if code == 0 { 0 } else { count });
+        }
+    }
+    let filter =
+        BatchFilter { channel_id: Some(db.meta.channel), reason: Some("old news".into()), ..BatchFilter::default() };
+    assert_eq!(batch(db, BatchAction::DismissFailedSends, filter).await.done, 1);
+    assert_eq!(db.one("SELECT reason FROM audit WHERE action = 'message.dismiss'").await, "old news");
 }
