@@ -5,13 +5,16 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { api, must, type Check } from '../api/client';
 import { useMay, useTenantId } from '../api/session';
-import { useT, word } from '../i18n';
+import { later, useT, word } from '../i18n';
+import { health } from '../i18n/en/health';
 import { useFormat } from '../i18n/format';
 import { done, failed } from '../parts/act';
 import { Breakers } from '../parts/breakers';
 import { Card, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
 import { Runbook } from '../parts/runbook';
 import { Sagas } from '../parts/sagas';
+
+later(health);
 
 /** Checks whose finding is a number that the page can say in its own language. */
 const said = new Set(['database', 'queue_lag', 'processing_p95', 'dead_letters']);

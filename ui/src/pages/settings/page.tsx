@@ -4,7 +4,9 @@ import { useNavigate, useParams } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { api, must, type AuditRow } from '../../api/client';
 import { useMay, useTenant, useTenantId } from '../../api/session';
-import { useT } from '../../i18n';
+import { later, useT } from '../../i18n';
+import { settings } from '../../i18n/en/settings';
+import { health } from '../../i18n/en/health';
 import { Card, Empty, Ltr, Page, Said, When } from '../../parts/basics';
 import { useFeed } from '../../parts/feed';
 import { DataTable, type Column } from '../../parts/table';
@@ -14,6 +16,9 @@ import { Configuration } from './configuration';
 import { Tokens } from './tokens';
 import { Users } from './users';
 import { Webhooks } from './webhooks';
+
+later(settings);
+later(health);
 
 const parts = ['tenants', 'channels', 'users', 'tokens', 'webhooks', 'audit', 'configuration', 'mine'] as const;
 

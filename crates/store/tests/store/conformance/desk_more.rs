@@ -189,10 +189,11 @@ async fn dead_letters_are_grouped_by_cause_and_one_cause_is_settled_at_once(db: 
 async fn failed_sends_are_listed_by_number_and_put_away_with_a_reason(db: &Db) {
     let (lease, deliver) = db.sending("m1", PHONE, "Hello").await;
     db.record(&lease, &deliver, rejected()).await;
+    let known: i64 = db.one("SELECT error_code FROM message WHERE status = 'failed'").await.parse().unwrap();
     let of = |channel| failed::List { tenant: db.meta.tenant, code: None, channel, after: After::NEWEST, limit: 9 };
     for (channel, count) in [(None, 1), (Some(db.meta.channel), 1), (Some(db.green.channel), 0)] {
         assert_eq!(db.store.read(of(channel)).await.unwrap().len(), count, "{channel:?}");
-        for code in [0, 131_026] {
+        for code in [0, known] {
             let coded = failed::List { code: Some(code), ..of(channel) };
             assert_eq!(db.store.read(coded).await.unwrap().len(), if code == 0 { 0 } else { count });
         }
