@@ -38,8 +38,6 @@ impl Work<'_> {
             self.memory.waiting = None;
         }
         let said = handled.sentence.filter(|s| handled.repeat || !s.is_empty() && self.once(handler.name()));
-        // What a tenant wrote has places, as the flow's texts do.
-        let said = said.map(|s| if handled.repeat { self.fill(&s) } else { s });
         let said = said.map(|s| self.fill(&s));
         let own = said.is_some() && handled.repeat;
         self.act(handled.actions, handled.matter);
