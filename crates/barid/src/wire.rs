@@ -24,8 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::clock::random_token;
-use types::outbound::OutboundContent;
-use types::{ChannelId, SharedClock, TenantId};
+use types::{SharedClock, TenantId};
 use worker::{Mind, Parts, Worker};
 
 use crate::config::{Channel, Config, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
@@ -183,18 +182,6 @@ fn channels<'a>(config: &'a Config, synced: &'a [Synced]) -> impl Iterator<Item 
 #[must_use]
 pub fn doors(config: &Config, synced: &[Synced]) -> Vec<Door> {
     channels(config, synced).map(|(_, _, door)| door).collect()
-}
-
-/// What each channel sends where no free text may go (S4.7).
-#[must_use]
-pub fn templates(config: &Config, synced: &[Synced]) -> Vec<(ChannelId, OutboundContent)> {
-    let of = |(_, channel, door): (&Tenant, &Channel, Door)| {
-        let Channel::Meta(meta) = channel else { return None };
-        let template = meta.template.clone()?;
-        let (name, language) = (template.name, template.language);
-        Some((door.channel, OutboundContent::Template { name, language, parameters: Vec::new() }))
-    };
-    channels(config, synced).filter_map(of).collect()
 }
 
 fn routes(config: &Config, synced: &[Synced]) -> Routes {

@@ -43,6 +43,7 @@ pub mod policy;
 mod postgres;
 pub mod reach;
 pub mod receipts;
+pub mod replay;
 pub mod roll_call;
 pub mod sagas;
 pub mod settings;
@@ -300,6 +301,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         notifications::STATEMENTS,
         outbox::STATEMENTS,
         receipts::STATEMENTS,
+        replay::STATEMENTS,
         &sagas::statements(),
         settings::STATEMENTS,
         spool::STATEMENTS,

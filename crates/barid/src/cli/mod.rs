@@ -6,7 +6,7 @@
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
 //! - `flags`: switches of agents and experiments
-//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act; `replay`: what today's engine would say; `move`: to another database
 
 mod beside;
 mod breakers;
@@ -23,6 +23,7 @@ mod jobs;
 mod migrate;
 mod r#move;
 mod output;
+mod replay;
 mod sagas;
 mod send;
 mod serve;
@@ -97,6 +98,8 @@ enum Command {
     Flags(flags::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
+    /// Run stored webhooks through today's engine, beside what was answered then; nothing is sent.
+    Replay(replay::Args),
     /// Carry the installation to another database; goes on where it was when it is run again.
     Move(r#move::Args),
     /// People who sign in to the page.
@@ -274,6 +277,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
         Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Flags(command) => flags::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
+        Command::Replay(args) => replay::run(&cx, args).await,
         Command::Move(args) => r#move::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
         Command::Token(command) => token::run(&cx, command).await,

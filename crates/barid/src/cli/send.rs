@@ -9,12 +9,13 @@ use store::compose::{Compose, Composed, Whom};
 use store::views::{MessageRow, Thread};
 use store::{Door, Store, StoreError};
 use types::clock::{Stopwatch, random_token};
+use types::outbound::OutboundContent;
 use types::states::MessageStatus;
 use types::text::{phone_digits, without_nul};
-use types::{ConversationId, MessageId, RequestId};
+use types::{ChannelId, ConversationId, MessageId, RequestId};
 
 use super::{Context, Failure, beside, say};
-use crate::config::{Config, Tenant};
+use crate::config::{Channel, Config, Tenant};
 use crate::wire;
 
 /// Arguments of `send`.
@@ -72,7 +73,7 @@ async fn queue(cx: &Context, config: &Config, store: &Store, args: &Args) -> Res
     let op = Compose {
         to,
         text: without_nul(&args.text).into_owned(),
-        templates: wire::templates(config, &synced),
+        templates: templates(config, &synced),
         idempotency_key: args.idempotency_key.clone().unwrap_or_else(random_token),
         request_id: RequestId(random_token()),
         pause,
@@ -129,6 +130,18 @@ fn door(config: &Config, synced: &[Synced], from: Option<&str>) -> anyhow::Resul
             known.iter().map(|k| k.0).collect::<Vec<_>>().join(", ")
         ),
     }
+}
+
+/// What each number sends where no free text may go (S4.7).
+fn templates(config: &Config, synced: &[Synced]) -> Vec<(ChannelId, OutboundContent)> {
+    let channels = config.tenants.iter().flat_map(|t| &t.channels);
+    let of = |(channel, door): (&Channel, Door)| {
+        let Channel::Meta(meta) = channel else { return None };
+        let template = meta.template.clone()?;
+        let (name, language) = (template.name, template.language);
+        Some((door.channel, OutboundContent::Template { name, language, parameters: Vec::new() }))
+    };
+    channels.zip(wire::doors(config, synced)).filter_map(of).collect()
 }
 
 /// The number that was typed, with its country code; refused when no telephone can have it.

@@ -19,6 +19,7 @@ for_each_database! {
     figures_of_an_empty_queue,
     an_export_passes_every_conversation_in_pages,
     ids_never_go_back,
+    what_was_heard_is_there_to_be_replayed,
 }
 
 async fn outcome(db: &Db, id: MessageId) -> Option<store::views::MessageOutcome> {
@@ -187,4 +188,21 @@ async fn ids_never_go_back(db: &Db) {
     }
     let claimed = db.claim().await;
     assert_eq!(turn(&claimed.work).provider_id.0, "w0");
+}
+
+/// `barid replay`: what came in, raw and in order, with what was answered then.
+async fn what_was_heard_is_there_to_be_replayed(db: &Db) {
+    let first = db.message("w1", PHONE, "hello").await;
+    let (lease, deliver) = db.reply("hi").await;
+    db.record(&lease, &deliver, accepted("o1")).await;
+    let second = db.message("w2", PHONE, "thanks").await;
+    db.message("w3", "971500000009", "somebody else").await;
+    let conversation = lease.conversation;
+    let hear = |after, limit| db.store.read(store::replay::Hear { conversation, after, limit });
+    let heard = hear(None, 10).await.unwrap();
+    let told: Vec<_> = heard.iter().map(|h| (h.id, h.answer.as_deref(), h.kind.as_str())).collect();
+    assert_eq!(told, [(first, Some("hi"), "meta"), (second, None, "meta")]);
+    assert!(heard.iter().all(|h| h.raw.is_some() && h.tenant == db.meta.tenant));
+    assert_eq!(hear(Some(first), 10).await.unwrap().len(), 1);
+    assert_eq!(hear(None, 1).await.unwrap().len(), 1);
 }
