@@ -13,9 +13,11 @@ export interface Question {
   typed?: string;
   /** A reason is asked for, and wanted. */
   reason?: { label: string; required: boolean };
+  /** A moment to come is asked for. */
+  when?: { label: string };
 }
 
-export type Answer = { reason: string } | null;
+export type Answer = { reason: string; when?: Date } | null;
 let open: { question: Question; answer: (answer: Answer) => void } | null = null;
 const watchers = new Set<() => void>();
 const changed = () => watchers.forEach((watcher) => watcher());

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Skeleton, Tooltip, UnstyledButton } from '@mantine/core';
+import { ActionIcon, Button, Skeleton, UnstyledButton } from '@mantine/core';
 import { IconAlertTriangle, IconCheck, IconCopy, IconMoodSmile } from '@tabler/icons-react';
 import { useState, type ReactNode } from 'react';
 import { explain } from '../api/problem';
@@ -170,10 +170,10 @@ export function Copy({ text, label }: { text: string; label?: string }) {
   const [done, setDone] = useState(false);
   const name = done ? t('copied') : (label ?? t('copy'));
   return (
-    <Tooltip label={name}>
       <ActionIcon
         size="sm"
         aria-label={name}
+        title={name}
         onClick={(event) => {
           event.stopPropagation();
           void copy(text).then(() => {
@@ -184,7 +184,6 @@ export function Copy({ text, label }: { text: string; label?: string }) {
       >
         {done ? <IconCheck size={15} /> : <IconCopy size={15} />}
       </ActionIcon>
-    </Tooltip>
   );
 }
 

@@ -4,7 +4,7 @@
 //! - `guard.rs`: what every request passes: caller, site, right, `Idempotency-Key`; `caller.rs`, `rights.rs`, `password.rs`
 //! - `input.rs`, `page.rs`, `failure.rs`, `csv.rs`: what comes in, lists, refusals, tables for other programs
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
-//! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
+//! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`, `people.rs`,
 //!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
 //!   `batches.rs`, `simulator.rs`
 
@@ -37,6 +37,7 @@ mod messages;
 mod notifications;
 mod page;
 pub mod password;
+mod people;
 pub(crate) mod results;
 mod rights;
 mod sagas;
@@ -47,7 +48,7 @@ mod tokens;
 mod users;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -55,6 +56,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use store::accounts::links::{Add as AddLink, Purpose};
+use store::spool::Spool;
 use store::{Pauses, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -114,6 +116,7 @@ pub struct Desk {
     arrivals: Notify,
     first_admin: Mutex<Option<String>>,
     streams: Arc<tokio::sync::Semaphore>,
+    spool: OnceLock<Arc<Spool>>,
 }
 
 /// Somebody looks on as long as their last request is not older.
@@ -150,7 +153,13 @@ impl Desk {
             arrivals: Notify::new(),
             first_admin: Mutex::new(None),
             streams: Arc::new(tokio::sync::Semaphore::new(STREAMS)),
+            spool: OnceLock::new(),
         })
+    }
+
+    /// Who is erased is looked for in this spool, too (S6.8).
+    pub fn knows_spool(&self, spool: Arc<Spool>) {
+        let _ = self.spool.set(spool);
     }
 
     /// Keeps the desk and tells what is new, until `stop`. To be run once in a process.
@@ -297,11 +306,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::counts))
         .routes(routes!(jobs::get))
-        .routes(routes!(leads::list))
-        .routes(routes!(leads::csv))
-        .routes(routes!(leads::get, leads::change))
-        .routes(routes!(leads::opt_out))
-        .routes(routes!(leads::opt_in))
+        .merge(people())
         .routes(routes!(tasks::list, tasks::add))
         .routes(routes!(tasks::get, tasks::change))
         .routes(routes!(notifications::list))
@@ -329,6 +334,19 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(simulator::messages, simulator::write))
         .routes(routes!(simulator::add_fault, simulator::clear_faults))
         .routes(routes!(simulator::clock))
+}
+
+/// Leads, and the people behind them.
+fn people() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(leads::list))
+        .routes(routes!(leads::csv))
+        .routes(routes!(leads::get, leads::change))
+        .routes(routes!(leads::opt_out))
+        .routes(routes!(leads::opt_in))
+        .routes(routes!(people::merge))
+        .routes(routes!(people::person))
+        .routes(routes!(people::erase))
 }
 
 /// Agents, their switches, and experiments.

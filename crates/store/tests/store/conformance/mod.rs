@@ -11,10 +11,12 @@ mod contacts;
 mod conversations;
 mod dead_letters;
 mod desk;
+mod erase;
 mod gather;
 mod inbox;
 mod jobs;
 mod leases;
+mod merge;
 mod operators;
 mod order;
 mod outbox;
@@ -40,10 +42,12 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
     ("desk", desk::CASES),
+    ("erase", erase::CASES),
     ("gather", gather::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
+    ("merge", merge::CASES),
     ("operators", operators::CASES),
     ("order", order::CASES),
     ("outbox", outbox::CASES),
