@@ -1,4 +1,5 @@
 import { Group } from '@mantine/core';
+import { useSyncExternalStore } from 'react';
 import { explain } from '../api/problem';
 import type { T } from '../i18n';
 import { LinkButton } from './basics';
@@ -44,6 +45,9 @@ export const questions = {
     current?.answer(answer);
   },
 };
+
+/** Whether something is being asked: what lies beneath then keeps still, also at Escape. */
+export const useAsked = () => useSyncExternalStore(questions.watch, questions.read) !== null;
 
 /** Loaded after the page stands. */
 const toasts = () => import('./toasts');

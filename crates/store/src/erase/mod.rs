@@ -114,11 +114,12 @@ impl Traces {
 
 /// Whether `name` stands in `text` by itself: a number is not another that is longer.
 fn stands_in(name: &str, text: &str) -> bool {
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let (first, last) = (digit(name.chars().next()), digit(name.chars().next_back()));
     text.match_indices(name).any(|(at, _)| {
-        let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-        let end = at + name.len();
-        let (first, last) = (digit(name.chars().next()), digit(name.chars().next_back()));
-        !(first && digit(text[..at].chars().next_back())) && !(last && digit(text[end..].chars().next()))
+        let (before, after) = (text[..at].chars().next_back(), text[at + name.len()..].chars().next());
+        let within = (first && digit(before)) || (last && digit(after));
+        !within
     })
 }
 

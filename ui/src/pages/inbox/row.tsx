@@ -105,9 +105,13 @@ export const Row = memo(function Row({ talk, here, start, picked, picking, pick,
             </span>
           ) : null}
           {!talk.window_open ? <span title={t('inbox.windowClosed')}>{t('talk.template')}</span> : null}
-          {several ? <Ltr className="clip">{talk.channel_number}</Ltr> : null}
           {talk.assignee ? <Said className="clip">{talk.assignee.name}</Said> : null}
           {talk.service ? <Said className="clip">{talk.service}</Said> : null}
+          {several ? (
+            <span title={`${word(t, 'channel', talk.channel_kind)} ${talk.channel_number}`}>
+              <Ltr>··{talk.channel_number.slice(-4)}</Ltr>
+            </span>
+          ) : null}
         </div>
       </Link>
     </div>

@@ -16,7 +16,7 @@ import { statuses } from './page';
 const fields = [['name', 'about.name'], ['service', 'about.service'], ['nationality', 'about.nationality'], ['email', 'about.email'], ['call_time', 'about.call']] as const;
 type Edited = Partial<Record<(typeof fields)[number][0] | 'status', string>>;
 
-export function Detail({ id, goto }: { id: string; goto: (id: string | null) => void }) {
+export function Detail({ id, goto, covered }: { id: string; goto: (id: string | null) => void; covered: (over: boolean) => void }) {
   const { t } = useT();
   const mayAct = useMay('agent');
   const mayErase = useMay('admin');
@@ -24,7 +24,11 @@ export function Detail({ id, goto }: { id: string; goto: (id: string | null) => 
   const query = useQuery({ queryKey: ['leads', 'one', id], queryFn: () => must(api.GET('/leads/{id}', { params: { path: { id } } })) as Promise<Lead>, retry: (n, error) => !(error instanceof Refused) && n < 3 });
   const lead = query.data;
   const [edited, setEdited] = useState<Edited>({});
-  const [open, setOpen] = useState<'merge' | 'erase' | null>(null);
+  const [open, show] = useState<'merge' | 'erase' | null>(null);
+  const setOpen = (what: 'merge' | 'erase' | null) => {
+    show(what);
+    covered(what !== null);
+  };
   if (query.error instanceof Refused && query.error.status === 404 && open !== 'erase') return <Empty title={query.error.message} />;
   if (query.error && !lead) return <Problem error={query.error} retry={() => void query.refetch()} />;
   if (!lead) return <Waiting rows={5} />;

@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { api, must, type Lead } from '../../api/client';
 import { useTenantId } from '../../api/session';
 import { useT, word } from '../../i18n';
-import { ask, done, failed } from '../../parts/act';
+import { ask, done, failed, useAsked } from '../../parts/act';
 import { Ltr, Phone, Problem, Said, Tag, Waiting } from '../../parts/basics';
 import s from './leads.module.css';
 import { nameOfLead } from './page';
@@ -16,9 +16,10 @@ export function Merge({ lead, close, merged }: { lead: Lead; close: () => void; 
   const { t } = useT();
   const [other, setOther] = useState<Lead | null>(null);
   const [swapped, setSwapped] = useState(false);
+  const asked = useAsked();
   const [stays, goes] = swapped ? [other, lead] : [lead, other];
   return (
-    <Modal opened onClose={close} title={t('leads.mergeTitle')} size="lg" closeButtonProps={{ 'aria-label': t('close') }}>
+    <Modal opened onClose={close} title={t('leads.mergeTitle')} size="lg" closeOnEscape={!asked} closeButtonProps={{ 'aria-label': t('close') }}>
       {stays && goes ? (
         <Preview stays={stays} goes={goes} swap={() => setSwapped(!swapped)} back={() => { setOther(null); setSwapped(false); }} merged={() => merged(stays.id)} />
       ) : (

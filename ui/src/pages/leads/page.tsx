@@ -1,14 +1,15 @@
 import '../../styles/more';
 import { Button, Chip, CloseButton, Drawer, SegmentedControl, Select, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { IconDownload, IconSearch, IconTag, IconUsers } from '@tabler/icons-react';
+import { IconBan, IconCheck, IconDownload, IconSearch, IconTag, IconUsers } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { api, must, type Lead } from '../../api/client';
 import { useTenantId } from '../../api/session';
 import { useTeam } from '../../api/team';
 import { useFilters } from '../../app/filters';
-import { useT } from '../../i18n';
+import { useT, word } from '../../i18n';
 import { useNow } from '../../i18n/format';
+import { useAsked } from '../../parts/act';
 import { Empty, Line, Page, Phone, Said, Tag, When, type Tone } from '../../parts/basics';
 import { useFeed } from '../../parts/feed';
 import { DataTable, type Column } from '../../parts/table';
@@ -17,7 +18,7 @@ import { Detail } from './detail';
 const idOf = (row: Lead) => row.id;
 export const statuses = ['open', 'won', 'lost', 'archived'] as const;
 const tones: Record<string, Tone> = { open: 'info', won: 'good', lost: 'neutral', archived: 'neutral' };
-const asked = ['q', 'status', 'owner', 'label', 'consent', 'task'] as const;
+const narrowing = ['q', 'status', 'owner', 'label', 'consent', 'task'] as const;
 export const nameOfLead = (row: Pick<Lead, 'name' | 'contact_name' | 'phone' | 'id'>) => row.name || row.contact_name || row.phone || `#${row.id}`;
 
 export function LeadsPage() {
@@ -39,10 +40,12 @@ export function LeadsPage() {
   };
   const clear = () => {
     setTyped({ q: '', label: '' });
-    filters.set(Object.fromEntries(asked.map((name) => [name, null])));
+    filters.set(Object.fromEntries(narrowing.map((name) => [name, null])));
   };
   const query = { tenant, status, q, owner, label, opted_out, with_task };
   const opened = filters.get('lead') ?? null;
+  const [over, setOver] = useState(false);
+  const asked = useAsked();
   const feed = useFeed<Lead>({ key: ['leads', 'list', query], id: idOf, read: (cursor, signal) => must(api.GET('/leads', { params: { query: { ...query, cursor } }, signal })) });
   const columns = useMemo<Column<Lead>[]>(
     () => [
@@ -77,9 +80,19 @@ export function LeadsPage() {
         },
       },
       { id: 'labels', header: t('leads.labels'), cell: (row) => <span style={{ display: 'inline-flex', flexWrap: 'wrap', gap: 4 }}>{row.labels.map((one) => <Tag key={one} tone="info"><Said>{one}</Said></Tag>)}</span> },
-      { id: 'consent', header: t('about.consent'), wide: true, cell: (row) => (row.opted_out_at ? <Tag tone="bad">{t('leads.optedOut')}</Tag> : <span className="quiet">{t('about.consents')}</span>) },
-      { id: 'source', header: t('about.source'), wide: true, cell: (row) => <span className="quiet">{row.source.replace('whatsapp:', 'WhatsApp · ')}</span> },
-      { id: 'contact', header: t('leads.lastContact'), end: true, cell: (row) => <When at={row.last_contact_at ?? row.updated_at} /> },
+      {
+        id: 'consent',
+        header: t('about.consent'),
+        wide: true,
+        cell: (row) =>
+          row.opted_out_at ? (
+            <IconBan size={17} color="var(--b-bad-fg)" role="img" aria-label={t('leads.optedOut')} />
+          ) : (
+            <IconCheck size={17} color="var(--b-good-fg)" role="img" aria-label={t('about.consents')} />
+          ),
+      },
+      { id: 'source', header: t('about.source'), wide: true, cell: (row) => <span className="quiet nowrap">{word(t, 'channel', row.source.replace('whatsapp:', ''))}</span> },
+      { id: 'contact', header: t('leads.lastContact'), end: true, cell: (row) => <span className="nowrap"><When at={row.last_contact_at ?? row.updated_at} /></span> },
     ],
     [t, now],
   );
@@ -106,7 +119,7 @@ export function LeadsPage() {
           <TextInput size="xs" w={150} dir="auto" aria-label={t('leads.label')} placeholder={t('leads.label')} leftSection={<IconTag size={14} />} rightSection={cross('label')} value={typed.label} onChange={(e) => type('label', e.currentTarget.value)} maxLength={40} />
           <Select size="xs" w={150} aria-label={t('about.consent')} value={consent ?? 'any'} onChange={(value) => filters.set({ consent: value === 'any' ? null : value })} data={(['any', 'in', 'out'] as const).map((one) => ({ value: one, label: t(`leads.consent.${one}`) }))} />
           <Chip size="xs" checked={Boolean(with_task)} onChange={(on) => filters.set({ task: on ? '1' : null })}>{t('leads.withTask')}</Chip>
-          {filters.any(...asked) ? <Button size="compact-xs" variant="subtle" onClick={clear}>{t('clear')}</Button> : null}
+          {filters.any(...narrowing) ? <Button size="compact-xs" variant="subtle" onClick={clear}>{t('clear')}</Button> : null}
         </>
       }
     >
@@ -119,15 +132,15 @@ export function LeadsPage() {
         opened={opened}
         rowName={nameOfLead}
         empty={
-          filters.any(...asked) ? (
+          filters.any(...narrowing) ? (
             <Empty title={t('empty.title')} action={<Button variant="default" onClick={clear}>{t('clear')}</Button>} />
           ) : (
             <Empty title={t('leads.empty')} icon={<IconUsers size={28} stroke={1.5} />}>{t('leads.emptyMore')}</Empty>
           )
         }
       />
-      <Drawer opened={opened !== null} onClose={() => filters.set({ lead: null })} title={t('about.lead')} size="md" closeButtonProps={{ 'aria-label': t('close') }}>
-        {opened ? <Detail key={opened} id={opened} goto={(id) => filters.set({ lead: id })} /> : null}
+      <Drawer opened={opened !== null} onClose={() => filters.set({ lead: null })} title={t('about.lead')} size="md" closeOnEscape={!over && !asked} closeButtonProps={{ 'aria-label': t('close') }}>
+        {opened ? <Detail key={opened} id={opened} covered={setOver} goto={(id) => filters.set({ lead: id })} /> : null}
       </Drawer>
     </Page>
   );

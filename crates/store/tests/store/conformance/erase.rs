@@ -7,6 +7,7 @@ use store::desk::{Access, By, Priority, audit, leads, tasks};
 use store::erase::{self, Erased, Find, Whom};
 use store::spool::Spool;
 use store::{StoreError, sql::Dialect};
+use tokio::task::JoinSet;
 use types::inbound::{Event, Identity};
 use types::states::Receipt;
 use types::{ContactId, ConversationId, Fault, LeadId};
@@ -307,11 +308,12 @@ async fn an_erasure_that_was_cut_off_is_finished_by_the_next(db: &Db) {
     let (contact, _) = live(db).await;
     // Its process ends when the messages are gone and nothing else is.
     let store = db.store.clone();
-    let cut = tokio::spawn(async move {
+    let mut cut = JoinSet::new();
+    cut.spawn(async move {
         let stop = |done: usize, all: usize| assert!(done < all, "cut off, as this test wants it");
         erase::run(&store, None, contact, (&Access::All, &by()), stop).await
     });
-    assert!(cut.await.is_err(), "it should have been cut off");
+    assert!(cut.join_next().await.unwrap().is_err(), "it should have been cut off");
     assert!(db.count("lead").await > 0);
     let done = erase(db, contact).await;
     assert_eq!(canaries(db).await, BTreeMap::new(), "{done:?}");
