@@ -54,7 +54,7 @@ export function Shell() {
       <main className={s.main} id="main" tabIndex={-1}>
         <Outlet />
       </main>
-      {narrow ? <Bottom path={path} openMore={moreActs.open} /> : null}
+      {narrow && !/^\/inbox\/./.test(path) ? <Bottom path={path} openMore={moreActs.open} /> : null}
       <Suspense>
         <Overlays help={help} closeHelp={helpActs.close} more={more} closeMore={moreActs.close} side={<Side path={path} />} />
       </Suspense>

@@ -29,7 +29,7 @@ export function Said({ children, className }: { children: ReactNode; className?:
 /** Text of people on one line: its own direction, so that its beginning is what stays; never wider than a phone. */
 export function Line({ children, width }: { children: ReactNode; width: number }) {
   return (
-    <span className="clip" dir="auto" style={{ display: 'block', maxWidth: `min(${width}px, 58vw)` }}>
+    <span className="clip" dir="auto" style={{ display: 'block', maxWidth: `min(${width}px, 58vw)`, textAlign: 'match-parent' }}>
       {children}
     </span>
   );

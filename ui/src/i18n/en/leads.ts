@@ -17,6 +17,7 @@ export const leads = {
   'leads.optedIn': 'May be written to again',
   'leads.empty': 'No leads yet',
   'leads.emptyMore': 'Whoever writes becomes a lead by themselves.',
+  'leads.filters': 'Filters',
   'leads.score': 'Score',
   'leads.scoreMore': 'How ready they are, from 0 to 100: 25 for what they want, 15 each for a name, an address and a time to call, 10 for a nationality, 20 for having been in touch within three days.',
   'leads.owner': 'Owner',

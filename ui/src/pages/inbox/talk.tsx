@@ -125,7 +125,7 @@ function Owner({ talk, acts, mayAct }: { talk: Conversation; acts: Acts; mayAct:
       <Icon size={17} aria-hidden />
       <span>
         <strong>{t(`talk.state.${talk.state}`)}</strong>
-        {until ? ` · ${until}` : ''}
+        {until ? <span className={talk.state_until ? undefined : s.untilReturn}>{` · ${until}`}</span> : null}
       </span>
       {!mayAct ? null : talk.state === 'active' || talk.state === 'handed_over' ? (
         <Button size="compact-sm" leftSection={<IconBolt size={14} />} onClick={() => void acts.takeOver()} data-act="takeover">

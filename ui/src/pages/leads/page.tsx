@@ -1,7 +1,7 @@
 import '../../styles/more';
 import { Button, Chip, CloseButton, Drawer, SegmentedControl, Select, TextInput } from '@mantine/core';
-import { useDebouncedCallback } from '@mantine/hooks';
-import { IconBan, IconCheck, IconDownload, IconSearch, IconTag, IconUsers } from '@tabler/icons-react';
+import { useDebouncedCallback, useMediaQuery } from '@mantine/hooks';
+import { IconBan, IconCheck, IconDownload, IconFilter, IconSearch, IconTag, IconUsers } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { api, must, type Lead } from '../../api/client';
 import { useTenantId } from '../../api/session';
@@ -46,6 +46,8 @@ export function LeadsPage() {
   const opened = filters.get('lead') ?? null;
   const [over, setOver] = useState(false);
   const asked = useAsked();
+  const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false });
+  const [more, setMore] = useState(filters.any('owner', 'label', 'consent', 'task'));
   const feed = useFeed<Lead>({ key: ['leads', 'list', query], id: idOf, read: (cursor, signal) => must(api.GET('/leads', { params: { query: { ...query, cursor } }, signal })) });
   const columns = useMemo<Column<Lead>[]>(
     () => [
@@ -60,26 +62,27 @@ export function LeadsPage() {
         ),
       },
       { id: 'phone', header: t('about.phone'), cell: (row) => <Phone value={row.phone} /> },
-      { id: 'service', header: t('about.service'), cell: (row) => <Line width={150}>{row.service ?? ''}</Line> },
+      { id: 'service', header: t('about.service'), bare: (row) => !row.service, cell: (row) => <Line width={120}>{row.service ?? ''}</Line> },
       { id: 'status', header: t('about.status'), cell: (row) => <Tag tone={tones[row.status]}>{t(`leads.status.${row.status}`)}</Tag> },
       { id: 'score', header: <span title={t('leads.scoreMore')}>{t('leads.score')}</span>, cell: (row) => <Score value={row.score} /> },
-      { id: 'owner', header: t('leads.owner'), cell: (row) => (row.owner ? <Said>{row.owner.name}</Said> : <span className="quiet">–</span>) },
+      { id: 'owner', header: t('leads.owner'), bare: (row) => !row.owner, cell: (row) => (row.owner ? <Said>{row.owner.name}</Said> : <span className="quiet">–</span>) },
       {
         id: 'task',
         header: t('leads.nextTask'),
+        bare: (row) => !row.next_task,
         cell: (row) => {
           const task = row.next_task;
           if (!task) return <span className="quiet">–</span>;
           const late = task.due_at && Date.parse(task.due_at) < now;
           return (
             <span>
-              <Line width={170}>{task.title}</Line>
+              <Line width={150}>{task.title}</Line>
               {task.due_at ? <span style={{ fontSize: '0.78rem', color: late ? 'var(--b-bad-fg)' : undefined }}><When at={task.due_at} plain /></span> : null}
             </span>
           );
         },
       },
-      { id: 'labels', header: t('leads.labels'), cell: (row) => <span style={{ display: 'inline-flex', flexWrap: 'wrap', gap: 4 }}>{row.labels.map((one) => <Tag key={one} tone="info"><Said>{one}</Said></Tag>)}</span> },
+      { id: 'labels', header: t('leads.labels'), bare: (row) => row.labels.length === 0, cell: (row) => <span style={{ display: 'inline-flex', flexWrap: 'wrap', gap: 4 }}>{row.labels.map((one) => <Tag key={one} tone="info"><Said>{one}</Said></Tag>)}</span> },
       {
         id: 'consent',
         header: t('about.consent'),
@@ -91,7 +94,7 @@ export function LeadsPage() {
             <IconCheck size={17} color="var(--b-good-fg)" role="img" aria-label={t('about.consents')} />
           ),
       },
-      { id: 'source', header: t('about.source'), wide: true, cell: (row) => <span className="quiet nowrap">{word(t, 'channel', row.source.replace('whatsapp:', ''))}</span> },
+      { id: 'source', header: t('about.source'), wide: true, cell: (row) => <span className="quiet nowrap">{word(t, 'channel', row.source.replace('whatsapp:', '')).replace(/ (Cloud )?API$/, '')}</span> },
       { id: 'contact', header: t('leads.lastContact'), end: true, cell: (row) => <span className="nowrap"><When at={row.last_contact_at ?? row.updated_at} /></span> },
     ],
     [t, now],
@@ -108,6 +111,12 @@ export function LeadsPage() {
         <>
           <TextInput size="xs" w={220} dir="auto" aria-label={t('leads.search')} placeholder={t('leads.search')} leftSection={<IconSearch size={15} />} rightSection={cross('q')} value={typed.q} onChange={(e) => type('q', e.currentTarget.value)} />
           <SegmentedControl size="xs" aria-label={t('about.status')} value={status ?? 'all'} onChange={(value) => filters.set({ status: value === 'all' ? null : value })} data={[{ value: 'all', label: t('all') }, ...statuses.map((one) => ({ value: one, label: t(`leads.status.${one}`) }))]} />
+          {narrow ? (
+            <Button size="xs" variant="default" leftSection={<IconFilter size={15} />} aria-expanded={more} onClick={() => setMore(!more)}>
+              {t('leads.filters')}
+            </Button>
+          ) : null}
+          {narrow && !more ? null : <>
           <Select
             size="xs"
             w={150}
@@ -119,6 +128,7 @@ export function LeadsPage() {
           <TextInput size="xs" w={150} dir="auto" aria-label={t('leads.label')} placeholder={t('leads.label')} leftSection={<IconTag size={14} />} rightSection={cross('label')} value={typed.label} onChange={(e) => type('label', e.currentTarget.value)} maxLength={40} />
           <Select size="xs" w={150} aria-label={t('about.consent')} value={consent ?? 'any'} onChange={(value) => filters.set({ consent: value === 'any' ? null : value })} data={(['any', 'in', 'out'] as const).map((one) => ({ value: one, label: t(`leads.consent.${one}`) }))} />
           <Chip size="xs" checked={Boolean(with_task)} onChange={(on) => filters.set({ task: on ? '1' : null })}>{t('leads.withTask')}</Chip>
+          </>}
           {filters.any(...narrowing) ? <Button size="compact-xs" variant="subtle" onClick={clear}>{t('clear')}</Button> : null}
         </>
       }
