@@ -12,7 +12,7 @@ import { useFilters } from '../app/filters';
 import { useT } from '../i18n';
 import { useNow } from '../i18n/format';
 import { done, failed } from '../parts/act';
-import { Empty, Page, Problem, Said, Tag, When } from '../parts/basics';
+import { Empty, Line, Page, Problem, Said, Tag, When } from '../parts/basics';
 import { useFeed } from '../parts/feed';
 import { useShortcuts } from '../parts/keys';
 import { local } from '../parts/snooze';
@@ -101,7 +101,7 @@ export function TasksPage() {
             ) : null}
             <span style={{ minWidth: 0 }}>
               <span style={{ fontWeight: 600, textDecoration: row.status === 'completed' ? 'line-through' : undefined }}><Said>{row.title}</Said></span>
-              {row.description ? <span className="quiet clip" style={{ display: 'block', maxWidth: 420, fontSize: '0.82rem' }}><Said>{row.description}</Said></span> : null}
+              {row.description ? <span className="quiet" style={{ fontSize: '0.82rem' }}><Line width={420}>{row.description}</Line></span> : null}
             </span>
           </Group>
         ),
