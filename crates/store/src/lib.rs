@@ -7,6 +7,7 @@
 //! - `sagas/`: what is done beside the reply (S3.6)
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `endpoints.rs`: outgoing webhooks
 //! - `agents.rs`: what agents remember and have done
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
 //! - `erase/`: one person out of everything (`barid erase`)
@@ -27,6 +28,7 @@ pub mod contacts;
 pub mod conversations;
 pub mod dead_letters;
 pub mod desk;
+pub mod endpoints;
 pub mod erase;
 pub mod error;
 pub mod events;
@@ -289,6 +291,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::batches::STATEMENTS,
         desk::breakers::STATEMENTS,
         desk::charts::STATEMENTS,
+        desk::endpoints::STATEMENTS,
         desk::failed::STATEMENTS,
         desk::follow::STATEMENTS,
         desk::inbox::STATEMENTS,
@@ -301,6 +304,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::tasks::STATEMENTS,
         desk::tenants::STATEMENTS,
         desk::thread::STATEMENTS,
+        endpoints::STATEMENTS,
         &erase::statements(),
         events::STATEMENTS,
         export::STATEMENTS,

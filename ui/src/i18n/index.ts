@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react';
-import { en } from './en';
+import { en, type Later } from './en';
 
-type Raw = keyof typeof en;
+type Raw = keyof typeof en | keyof Later;
 type Bare<K> = K extends `${infer B}_one` | `${infer B}_other` ? B : K;
 /** Every text; those that count are named without their ending. */
 export type Key = Bare<Raw>;
@@ -50,7 +50,8 @@ function make(language: Language, texts: Readonly<Record<string, string>>): Spok
 
 export const direction = (language: string): 'ltr' | 'rtl' => (language.startsWith('ar') ? 'rtl' : 'ltr');
 
-const english = make('en', en);
+const texts: Record<string, string> = { ...en };
+const english = make('en', texts);
 let spoken = english;
 const listeners = new Set<() => void>();
 
@@ -70,6 +71,11 @@ export async function speak(language: Language) {
   } catch {
     // A browser that keeps nothing asks again next time.
   }
+}
+
+/** Adds texts that come with a part of the page; Arabic has all of its own already. */
+export function later(more: Partial<Later>) {
+  Object.assign(texts, more);
 }
 
 const listen = (listener: () => void) => {

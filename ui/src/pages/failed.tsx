@@ -1,4 +1,4 @@
-import { Alert, Button, Chip, Drawer, Group, Stack } from '@mantine/core';
+import { Alert, Button, Chip, Drawer, Group, Select, Stack } from '@mantine/core';
 import { IconAlertTriangle, IconArchive, IconChecks, IconMessage, IconSend } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -27,13 +27,15 @@ export function FailedPage() {
   const mayAct = useMay('agent');
   const filters = useFilters();
   const code = filters.get('code');
+  const channel = filters.get('channel');
+  const channels = useQuery({ queryKey: ['channels', tenant], queryFn: () => must(api.GET('/channels', { params: { query: { tenant } } })) });
   const selection = useSelection();
   const [opened, setOpened] = useState<FailedSend | null>(null);
   const feed = useFeed<FailedSend>({
-    key: ['failed', 'list', tenant, code ?? ''],
+    key: ['failed', 'list', tenant, code ?? '', channel ?? ''],
     id: idOf,
     frozen: selection.ids.size > 0,
-    read: (cursor, signal) => must(api.GET('/failed-sends', { params: { query: { tenant, cursor, error_code: code === undefined ? undefined : Number(code) } }, signal })),
+    read: (cursor, signal) => must(api.GET('/failed-sends', { params: { query: { tenant, cursor, error_code: code === undefined ? undefined : Number(code), channel_id: channel } }, signal })),
   });
   const groups = useQuery({ queryKey: ['failed', 'groups', tenant], queryFn: () => must(api.GET('/failed-sends/groups', { params: { query: { tenant } } })) });
   const columns = useMemo<Column<FailedSend>[]>(
@@ -61,12 +63,16 @@ export function FailedPage() {
   const total = code === undefined ? groups.data?.total : undefined;
   const group = groups.data?.groups.find((one) => String(one.error_code ?? 0) === code);
   const matching = code === undefined ? (total?.value ?? 0) : (group?.count ?? 0);
+  const matched = { ...(code === undefined ? {} : { error_code: Number(code) }), ...(channel ? { channel_id: channel } : {}) };
   const again = async (ids?: string[]) => {
-    const ok = await runBatch(t, { tenant, action: 'retry_failed_sends', ids, filter: ids || code === undefined ? {} : { error_code: Number(code) }, ask: true });
+    const ok = await runBatch(t, { tenant, action: 'retry_failed_sends', ids, filter: ids ? {} : matched, ask: true });
     if (ok) selection.clear();
   };
   const putAway = async (ids?: string[]) => {
-    const ok = await runBatch(t, { tenant, action: 'dismiss_failed_sends', ids, filter: ids || code === undefined ? {} : { error_code: Number(code) }, ask: true });
+    const many = ids?.length ?? matching;
+    const answer = await ask({ title: t('failed.dismissManyTitle'), body: t('failed.dismissMore'), act: ids ? t('failed.dismissSelected', { count: many }) : t('failed.dismissMatching', { count: many, n: format.number(many) }), reason: { label: t('reason'), required: false } });
+    if (!answer) return;
+    const ok = await runBatch(t, { tenant, action: 'dismiss_failed_sends', ids, filter: { ...(ids ? {} : matched), ...(answer.reason ? { reason: answer.reason } : {}) }, ask: true });
     if (ok) selection.clear();
   };
   return (
@@ -76,6 +82,10 @@ export function FailedPage() {
       flush
       filters={
         (groups.data?.groups.length ?? 0) > 0 ? (
+          <>
+          {(channels.data?.data.length ?? 0) > 1 ? (
+            <Select size="xs" w={210} clearable aria-label={t('failed.channel')} placeholder={t('failed.anyChannel')} clearButtonProps={{ 'aria-label': t('clear') }} value={channel ?? null} onChange={(value) => filters.set({ channel: value })} data={(channels.data?.data ?? []).map((one) => ({ value: one.id, label: `${word(t, 'channel', one.kind)} ${one.number}` }))} />
+          ) : null}
           <Group gap={6} role="group" aria-label={t('failed.causes')}>
             <Chip size="xs" checked={code === undefined} onChange={() => filters.set({ code: null })}>{`${t('all')} · ${format.number(total?.value ?? groups.data?.total.value ?? 0)}${groups.data?.total.capped ? '+' : ''}`}</Chip>
             {groups.data?.groups.slice(0, 8).map((one) => (
@@ -84,6 +94,8 @@ export function FailedPage() {
               </Chip>
             ))}
           </Group>
+          {group?.error ? <span className="quiet"><Said>{group.error}</Said></span> : null}
+          </>
         ) : null
       }
       actions={
@@ -119,10 +131,10 @@ export function FailedPage() {
         selection={mayAct ? selection : undefined}
         rowName={(row) => row.contact_name ?? row.phone ?? row.id}
         empty={
-          code === undefined ? (
+          code === undefined && !channel ? (
             <Empty good title={t('failed.empty')} icon={<IconChecks size={28} stroke={1.5} />}>{t('failed.emptyMore')}</Empty>
           ) : (
-            <Empty title={t('empty.title')} action={<Button variant="default" onClick={() => filters.set({ code: null })}>{t('clear')}</Button>} />
+            <Empty title={t('empty.title')} action={<Button variant="default" onClick={() => filters.set({ code: null, channel: null })}>{t('clear')}</Button>} />
           )
         }
       />

@@ -27,6 +27,7 @@ pub(crate) fn head() -> OpenApi {
     let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     let parts = ComponentsBuilder::new()
         .schema(types::problem::Problem::name(), types::problem::Problem::schema())
+        .schema(types::problem::Part::name(), types::problem::Part::schema())
         .security_scheme("session", session)
         .security_scheme("token", token);
     OpenApiBuilder::new()
@@ -156,7 +157,11 @@ fn schema_of(name: &str, schema: &mut Value) {
     for part in parts {
         let Some(object) = part.as_object_mut() else { continue };
         let Some(fields) = object.get("properties").and_then(Value::as_object) else { continue };
-        let names: Vec<String> = fields.keys().filter(|f| name != "Problem" || *f != "instance").cloned().collect();
+        let names: Vec<String> = fields
+            .keys()
+            .filter(|f| name != "Problem" || !matches!(f.as_str(), "instance" | "errors"))
+            .cloned()
+            .collect();
         if input {
             object.insert("additionalProperties".into(), json!(false));
         } else {

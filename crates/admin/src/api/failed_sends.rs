@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use store::desk::failed::{DismissOne, Get, Groups, List, RetryOne};
 use store::desk::{Count, FailedGroup, FailedSend};
-use types::MessageId;
+use types::{ChannelId, MessageId};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
@@ -25,6 +25,9 @@ pub(crate) struct FailedQuery {
     tenant: Option<String>,
     /// Only of this code of the provider; 0: those without one.
     error_code: Option<i64>,
+    /// Only over this number.
+    #[param(inline)]
+    channel_id: Option<ChannelId>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
@@ -42,7 +45,8 @@ pub(crate) async fn list(
 ) -> Answer<Page<FailedSend>> {
     let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
-    let list = List { tenant, code: query.error_code, after: asked.newest(), limit: asked.fetch() };
+    let list =
+        List { tenant, code: query.error_code, channel: query.channel_id, after: asked.newest(), limit: asked.fetch() };
     Ok(Json(asked.page(desk.store.read(list).await?)))
 }
 

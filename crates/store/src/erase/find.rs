@@ -26,6 +26,8 @@ sql! {
          ORDER BY id LIMIT $4";
     NOTICES = "erase.notices":
         "SELECT id, dedupe_key, title || ' ' || body FROM notification WHERE tenant_id = $1 AND CAST($2 AS {int}) = 0 AND id > $3 ORDER BY id LIMIT $4";
+    DELIVERIES = "erase.deliveries":
+        "SELECT id, body, tries FROM delivery WHERE tenant_id = $1 AND CAST($2 AS {int}) = 0 AND id > $3 ORDER BY id LIMIT $4";
     AUDIT = "erase.audit":
         "SELECT id, object_id, COALESCE(before, '') || ' ' || COALESCE(after, '') || ' ' || COALESCE(reason, '') FROM audit
          WHERE tenant_id = $1 AND CAST($2 AS {int}) = 0 AND id > $3 AND (before IS NOT NULL OR after IS NOT NULL OR reason IS NOT NULL)
@@ -155,6 +157,7 @@ impl Op for InGroups {
 pub(super) enum What {
     Events,
     Notices,
+    Deliveries,
     Audit,
 }
 
@@ -163,6 +166,7 @@ impl What {
         match self {
             Self::Events => &EVENTS,
             Self::Notices => &NOTICES,
+            Self::Deliveries => &DELIVERIES,
             Self::Audit => &AUDIT,
         }
     }

@@ -202,9 +202,11 @@ async fn messages(store: &Store, tenant: TenantId, person: &Subject) -> Result<V
     Ok(all)
 }
 
-/// What names them without being a row of theirs: events, notices, reports of groups, kept answers.
+/// What names them without being a row of theirs: events, notices, what outgoing webhooks were told, reports of groups, kept answers.
 async fn mentions(store: &Store, tenant: TenantId, access: &Access, traces: &Traces, out: &mut Erased) -> Result<()> {
-    for (what, relation) in [(find::What::Events, "events"), (find::What::Notices, "notifications")] {
+    for (what, relation) in
+        [(find::What::Events, "events"), (find::What::Notices, "notifications"), (find::What::Deliveries, "deliveries")]
+    {
         let mut after = 0;
         loop {
             // What is nobody's belongs to those who see everything.

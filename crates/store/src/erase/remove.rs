@@ -24,6 +24,7 @@ sql! {
     SAGA = "erase.saga": "DELETE FROM saga WHERE id = $1";
     LETTERS = "erase.dead_letters": "DELETE FROM dead_letters WHERE job_id = $1";
     JOBS = "erase.jobs": "DELETE FROM jobs WHERE id = $1";
+    JOB_ATTEMPTS = "erase.job_attempts": "DELETE FROM job_attempt WHERE job_id = $1";
     ATTEMPTS = "erase.attempts": "DELETE FROM attempts WHERE message_id = $1";
     RECEIPTS = "erase.receipts":
         "DELETE FROM receipts WHERE (channel_id, provider_id) IN (SELECT channel_id, provider_id FROM message WHERE id = $1 AND provider_id IS NOT NULL)";
@@ -52,6 +53,7 @@ sql! {
     CONTACT = "erase.contact": "DELETE FROM contacts WHERE id = $1";
     EVENT = "erase.event": "DELETE FROM events WHERE id = $1";
     NOTICE = "erase.notice": "DELETE FROM notification WHERE id = $1";
+    DELIVERY = "erase.delivery": "DELETE FROM delivery WHERE id = $1";
     REDACT = "erase.redact": "UPDATE audit SET before = NULL, after = NULL, reason = NULL WHERE id = $1";
     REPORT = "erase.report": "DELETE FROM receipts WHERE channel_id = $1 AND provider_id = $2 AND status = $3 AND participant = $4";
     ANSWER = "erase.answer": "DELETE FROM idempotency WHERE holder = $1 AND name = $2";
@@ -105,8 +107,9 @@ impl Op for Messages {
     type Out = Counts;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Counts> {
-        let steps: [(&'static str, &'static Sql); 9] = [
+        let steps: [(&'static str, &'static Sql); 10] = [
             ("dead_letters", &LETTERS),
+            ("job_attempts", &JOB_ATTEMPTS),
             ("jobs", &JOBS),
             ("attempts", &ATTEMPTS),
             ("receipts", &RECEIPTS),
@@ -206,6 +209,7 @@ impl Op for Rows {
         let sql = match self.what {
             What::Events => &EVENT,
             What::Notices => &NOTICE,
+            What::Deliveries => &DELIVERY,
             What::Audit => &REDACT,
         };
         let mut rows = 0;

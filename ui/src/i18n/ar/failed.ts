@@ -26,6 +26,8 @@ export const failed = {
   'failed.duplicate': 'ربما وصلت: انظر في المحادثة قبل أن ترسلها ثانيةً.',
   'failed.dismiss': 'نحّها جانبًا',
   'failed.dismissTitle': 'أتنحّي هذه الرسالة جانبًا؟',
+  'failed.dismissManyTitle': 'أتنحّي هذه الرسائل جانبًا؟',
+  'failed.anyChannel': 'عبر كل الأرقام',
   'failed.dismissMore': 'تغادر هذه القائمة وتبقى «لم تُرسل» في محادثتها، وهناك يمكن إرسالها ثانيةً.',
   'failed.dismissed': 'نُحّيت جانبًا',
   ...counted('failed.dismissSelected', 'نحّ المحددة جانبًا', 'نحّ المحددتين جانبًا', 'نحّ {{count}} محددة جانبًا', 'نحّ {{count}} محددة جانبًا'),

@@ -25,6 +25,8 @@ export const failed = {
   'failed.duplicate': 'May have arrived: look into the chat before you send it again.',
   'failed.dismiss': 'Put away',
   'failed.dismissTitle': 'Put this failed send away?',
+  'failed.dismissManyTitle': 'Put these failed sends away?',
+  'failed.anyChannel': 'Over every number',
   'failed.dismissMore': 'It leaves this list and stays “not sent” in its conversation, where it can still be sent again.',
   'failed.dismissed': 'Put away',
   'failed.dismissSelected_one': 'Put {{count}} selected away',

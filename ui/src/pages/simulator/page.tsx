@@ -1,13 +1,14 @@
 import '../../styles/more';
 import { ActionIcon, Button, Menu, Modal, Stack, Textarea, TextInput } from '@mantine/core';
-import { IconFile, IconInbox, IconMapPin, IconMicrophone, IconPhoto, IconPlus, IconSend, IconUserPlus } from '@tabler/icons-react';
+import { IconFile, IconInbox, IconMapPin, IconMaximize, IconMicrophone, IconMinimize, IconPhoto, IconPlus, IconSend, IconUserPlus } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { api, must } from '../../api/client';
 import { Refused } from '../../api/problem';
 import { useSession, useTenant } from '../../api/session';
 import { stream } from '../../api/stream';
-import { useT } from '../../i18n';
+import { later, useT } from '../../i18n';
+import { simulator } from '../../i18n/en/simulator';
 import { useFormat } from '../../i18n/format';
 import { failed } from '../../parts/act';
 import { Empty, Face, Said } from '../../parts/basics';
@@ -15,9 +16,12 @@ import { Ticks } from '../../parts/ticks';
 import { Talk } from '../inbox/talk';
 import inbox from '../inbox/inbox.module.css';
 import { Chaos } from './chaos';
+import { Events } from './events';
 import { people as known, type Person } from './people';
 import s from './simulator.module.css';
 import { note, Tour } from './tour';
+
+later(simulator);
 
 /** A customer's phone beside the inbox: what is written here takes the way of a real webhook, signature and all. */
 export function SimulatorPage() {
@@ -33,6 +37,11 @@ function Stage() {
   const [people, setPeople] = useState<Person[]>(known);
   const [phone, setPhone] = useState(() => sessionStorage.getItem('barid.sim') ?? (known[0] as Person).phone);
   const [adding, setAdding] = useState(false);
+  const [small, setSmall] = useState(() => localStorage.getItem('barid.sim.small') === '1');
+  const resize = (to: boolean) => {
+    localStorage.setItem('barid.sim.small', to ? '1' : '0');
+    setSmall(to);
+  };
   const person = people.find((one) => one.phone === phone) ?? (people[0] as Person);
   const choose = (one: Person) => {
     sessionStorage.setItem('barid.sim', one.phone);
@@ -47,7 +56,7 @@ function Stage() {
     if (talk) note('inbox');
   }, [talk]);
   return (
-    <div className={s.sim}>
+    <div className={s.sim} data-small={small}>
       <h1 className="srOnly">{t('nav.simulator')}</h1>
       <section className={s.stage} aria-label={t('sim.phone')}>
         <div className={s.people} role="group" aria-label={t('sim.who')}>
@@ -57,6 +66,9 @@ function Stage() {
               <Said>{one.name}</Said>
             </button>
           ))}
+          <ActionIcon variant="default" radius="xl" aria-pressed={small} aria-label={small ? t('sim.big') : t('sim.small')} title={small ? t('sim.big') : t('sim.small')} onClick={() => resize(!small)}>
+            {small ? <IconMaximize size={16} /> : <IconMinimize size={16} />}
+          </ActionIcon>
           <ActionIcon variant="default" radius="xl" aria-label={t('sim.new')} title={t('sim.new')} onClick={() => setAdding(true)}>
             <IconUserPlus size={16} />
           </ActionIcon>
@@ -72,6 +84,7 @@ function Stage() {
       <aside className={s.right} aria-label={t('sim.chaos')} tabIndex={0}>
         <Tour />
         <Chaos person={person} />
+        <Events phone={person.phone} />
       </aside>
       {adding ? <NewPerson close={() => setAdding(false)} made={(one) => { setPeople([...people, one]); choose(one); setAdding(false); }} /> : null}
     </div>

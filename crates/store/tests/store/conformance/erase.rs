@@ -37,7 +37,7 @@ fn them() -> Identity {
 }
 
 /// Tables whose rows are about customers, or repeat what was said.
-const THEIRS: [&str; 28] = [
+const THEIRS: [&str; 30] = [
     "contacts",
     "contact_keys",
     "lead",
@@ -66,10 +66,13 @@ const THEIRS: [&str; 28] = [
     "exposure",
     "ai_result",
     "spool",
+    "delivery",
+    "job_attempt",
 ];
 
 /// Tables without a customer in them, each with why.
-const OTHERS: [(&str, &str); 19] = [
+const OTHERS: [(&str, &str); 20] = [
+    ("endpoint", "programs"),
     ("tenants", "the configuration"),
     ("channels", "the configuration"),
     ("settings", "the configuration"),
@@ -231,6 +234,9 @@ async fn by_hand(db: &Db, talk: ConversationId, lead: LeadId) {
             "INSERT INTO receipts VALUES ({}, 'w.to.a.group', 'read', '{NUMBER}', NULL, NULL, NULL, NULL, 1)",
             db.meta.channel
         ),
+        format!(
+            "INSERT INTO delivery VALUES (7004, {t}, 1, 'message.created', '{{\"conversation_id\":\"{talk}\"}}', NULL, 1, NULL, '[\"xylophone\"]', 1)"
+        ),
         "INSERT INTO idempotency VALUES ('user:1', 'k2', 'digest', 200, '{\"body\":\"of somebody else\"}', 1)"
             .to_owned(),
     ] {
@@ -261,10 +267,11 @@ async fn nothing_of_them_is_left_and_nothing_of_others_is_gone(db: &Db) {
         "receipts",
         "dead_letters",
         "attempts",
+        "job_attempt",
     ];
     let missing: Vec<_> = THEIRS.iter().filter(|t| !found.contains_key(**t) && !wordless.contains(t)).collect();
     assert!(missing.is_empty(), "the life leaves nothing in {missing:?}; it leaves {found:?}");
-    for table in ["jobs", "transitions", "notification", "receipts", "dead_letters", "attempts"] {
+    for table in ["jobs", "transitions", "notification", "receipts", "dead_letters", "attempts", "job_attempt"] {
         assert!(db.count(table).await > 0, "{table} is empty");
     }
     let lead: LeadId = db.one(&format!("SELECT MAX(id) FROM lead WHERE contact_id = {contact}")).await.parse().unwrap();

@@ -11,6 +11,8 @@ mod contacts;
 mod conversations;
 mod dead_letters;
 mod desk;
+mod desk_more;
+mod endpoints;
 mod erase;
 mod gather;
 mod inbox;
@@ -21,6 +23,7 @@ mod operators;
 mod order;
 mod outbox;
 mod outcomes;
+mod plans;
 mod receipts;
 mod reconcile;
 mod sagas;
@@ -42,6 +45,8 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
     ("desk", desk::CASES),
+    ("desk_more", desk_more::CASES),
+    ("endpoints", endpoints::CASES),
     ("erase", erase::CASES),
     ("gather", gather::CASES),
     ("inbox", inbox::CASES),
@@ -52,6 +57,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("order", order::CASES),
     ("outbox", outbox::CASES),
     ("outcomes", outcomes::CASES),
+    ("plans", plans::CASES),
     ("receipts", receipts::CASES),
     ("reconcile", reconcile::CASES),
     ("spool", spool::CASES),
