@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use store::StoreError;
 use store::desk::acts::{self, AddNote};
 use store::desk::{Access, By, Priority, audit, leads, tasks};
 use store::erase::{self, Erased, Find, Whom};
 use store::spool::Spool;
-use store::{StoreError, sql::Dialect};
 use tokio::task::JoinSet;
 use types::inbound::{Event, Identity};
 use types::states::Receipt;
 use types::{ContactId, ConversationId, Fault, LeadId};
 
 use crate::fixtures::{PHONE, accepted, inbound, message, phone, rejected, status, text};
-use crate::support::{Db, accept_op};
+use crate::support::{Backend, Db, accept_op};
 
 for_each_database! {
     nothing_of_them_is_left_and_nothing_of_others_is_gone,
@@ -95,11 +95,11 @@ const OTHERS: [(&str, &str); 20] = [
 ];
 
 async fn tables(db: &Db) -> Vec<String> {
-    let sql = match db.backend().dialect() {
-        Dialect::Sqlite => {
+    let sql = match db.backend() {
+        Backend::Sqlite => {
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
         }
-        Dialect::Postgres => {
+        Backend::Postgres => {
             "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
         }
     };
