@@ -285,6 +285,8 @@ pub struct BatchFilter {
     pub conversation_id: Option<ConversationId>,
     /// Failed sends over this number.
     pub channel_id: Option<ChannelId>,
+    /// Failed sends and dead letters from this moment on.
+    pub from: Option<Moment>,
     /// Dead letters of this cause.
     #[schema(max_length = 2000)]
     pub error: Option<String>,
