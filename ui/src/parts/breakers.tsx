@@ -36,7 +36,7 @@ export function Breakers({ all, name }: { all: Breaker[]; name: (breaker: string
           <Group gap={8} wrap="wrap">
             <Tag tone={one.state === 'closed' ? 'good' : one.state === 'open' ? 'bad' : 'warn'}>{one.held ? t('breaker.held') : word(t, 'breaker', one.state)}</Tag>
             <span style={{ fontWeight: 600 }}>{name(one.name) ? <Said>{name(one.name)}</Said> : <Ltr mono>{one.name}</Ltr>}</span>
-            <span className="quiet">{t('breaker.since')} <When at={one.since} /></span>
+            <span className="quiet">{t('breaker.since')}: <When at={one.since} /></span>
           </Group>
           {one.trips > 1 ? <div className="quiet">{t('breaker.trips', { n: format.number(one.trips) })}</div> : null}
           {one.reason ? <div className="quiet"><Said>{one.reason}</Said></div> : null}

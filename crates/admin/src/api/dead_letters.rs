@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use store::desk::letters::{Counts, Get, Groups, List, Settle};
 use store::desk::{Letter, LetterCounts, LetterGroup};
-use types::DeadLetterId;
 use types::states::DeadLetterStatus;
+use types::{DeadLetterId, Moment};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::conversations::TenantQuery;
 use super::failure::Answer;
 use super::input::{Asked, Id, Input, perhaps};
-use super::page::{self, Page};
+use super::page::{self, Page, Span};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +29,12 @@ pub(crate) struct LetterQuery {
     /// Only of this cause, as `/dead-letters/groups` names it.
     #[param(max_length = 2000)]
     error: Option<String>,
+    /// Only rows from this moment on.
+    #[param(inline)]
+    from: Option<Moment>,
+    /// Only rows before this moment.
+    #[param(inline)]
+    to: Option<Moment>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
@@ -44,7 +50,8 @@ pub(crate) async fn list(
     caller: Caller,
     Asked(query): Asked<LetterQuery>,
 ) -> Answer<Page<Letter>> {
-    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
+    let span = Span { from: query.from, to: query.to };
+    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?.within(span);
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
     let error = perhaps("error", query.error.as_ref(), 2000)?;
     let list = List { tenant, status: query.status, error, after: asked.newest(), limit: asked.fetch() };

@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use store::desk::queue::{Counts, Do, Get, Kinds, List};
 use store::desk::{Job, JobAct, JobCounts};
-use types::JobId;
 use types::states::JobState;
+use types::{JobId, Moment};
 use utoipa::{IntoParams, ToSchema};
 
 use super::acts::ReasonInput;
@@ -14,7 +14,7 @@ use super::caller::Caller;
 use super::conversations::TenantQuery;
 use super::failure::Answer;
 use super::input::{Asked, Id, Input, perhaps};
-use super::page::{self, Page};
+use super::page::{self, Page, Span};
 use super::{Desk, Shared};
 
 #[derive(Deserialize, IntoParams)]
@@ -29,6 +29,12 @@ pub(crate) struct JobQuery {
     /// Only of this kind.
     #[param(max_length = 40)]
     kind: Option<String>,
+    /// Only rows from this moment on.
+    #[param(inline)]
+    from: Option<Moment>,
+    /// Only rows before this moment.
+    #[param(inline)]
+    to: Option<Moment>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
@@ -39,7 +45,8 @@ pub(crate) struct JobQuery {
 /// Lists jobs, newest first.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobQuery), responses((status = 200, body = Page<Job>)))]
 pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Asked<JobQuery>) -> Answer<Page<Job>> {
-    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
+    let span = Span { from: query.from, to: query.to };
+    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?.within(span);
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
     let kind = perhaps("kind", query.kind.as_ref(), 40)?.filter(|kind| !kind.is_empty());
     let list = List { tenant, state: query.state, kind, after: asked.newest(), limit: asked.fetch() };

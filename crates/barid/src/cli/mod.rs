@@ -6,7 +6,8 @@
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
 //! - `flags`: switches of agents and experiments
-//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act; `replay`: what today's engine would say; `move`: to another database
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`, `erase`: look and act; `replay`: what today's engine would say;
+//!   `move`: to another database
 
 mod beside;
 mod breakers;
@@ -16,6 +17,7 @@ mod conversations;
 mod demo;
 mod dlq;
 mod doctor;
+mod erase;
 mod export;
 mod failed;
 mod flags;
@@ -100,6 +102,8 @@ enum Command {
     Export(export::Args),
     /// Run stored webhooks through today's engine, beside what was answered then; nothing is sent.
     Replay(replay::Args),
+    /// Remove one person everywhere, and say what was removed.
+    Erase(erase::Args),
     /// Carry the installation to another database; goes on where it was when it is run again.
     Move(r#move::Args),
     /// People who sign in to the page.
@@ -278,6 +282,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
         Command::Flags(command) => flags::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
         Command::Replay(args) => replay::run(&cx, args).await,
+        Command::Erase(args) => erase::run(&cx, args).await,
         Command::Move(args) => r#move::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
         Command::Token(command) => token::run(&cx, command).await,

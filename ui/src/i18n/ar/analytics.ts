@@ -37,5 +37,6 @@ export const analytics = {
   'analytics.empty': 'لا يكفي للرسم بعد',
   'analytics.emptyMore': 'ما إن تصل رسائل ويُرد عليها حتى يُرسم مسارها هنا.',
   'analytics.fate': 'مصير الرسائل',
+  'analytics.talks': 'المحادثات',
   'analytics.who': 'من رد',
 } satisfies Arabic<typeof english>;

@@ -35,5 +35,6 @@ export const analytics = {
   'analytics.empty': 'Not enough to draw yet',
   'analytics.emptyMore': 'As soon as messages came in and were answered, their course is drawn here.',
   'analytics.fate': 'What became of messages',
+  'analytics.talks': 'Conversations',
   'analytics.who': 'Who answered',
 } as const;

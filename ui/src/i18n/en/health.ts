@@ -17,7 +17,7 @@ export const health = {
   'health.hour': 'in the last hour',
   'health.hourFailed': 'of those not sent',
   'health.todo': 'What to do',
-  'breaker.since': 'since',
+  'breaker.since': 'Since',
   'breaker.trips': 'Opened {{n}} times in a row',
   'health.unknown': 'in doubt',
   'check.said.database': '{{n}} writes wait',

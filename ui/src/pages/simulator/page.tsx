@@ -66,14 +66,11 @@ function Stage() {
               <Said>{one.name}</Said>
             </button>
           ))}
-          <ActionIcon variant="default" radius="xl" aria-pressed={small} aria-label={small ? t('sim.big') : t('sim.small')} title={small ? t('sim.big') : t('sim.small')} onClick={() => resize(!small)}>
-            {small ? <IconMaximize size={16} /> : <IconMinimize size={16} />}
-          </ActionIcon>
           <ActionIcon variant="default" radius="xl" aria-label={t('sim.new')} title={t('sim.new')} onClick={() => setAdding(true)}>
             <IconUserPlus size={16} />
           </ActionIcon>
         </div>
-        <Handset key={person.phone} person={person} business={tenant?.business ?? ''} />
+        <Handset key={person.phone} person={person} small={small} resize={resize} business={tenant?.business ?? ''} />
       </section>
       <section className={s.inboxSide} aria-label={t('sim.inbox')}>
         <h2><IconInbox size={16} aria-hidden />{t('sim.inbox')}</h2>
@@ -93,7 +90,7 @@ function Stage() {
 
 const others = [['image', IconPhoto], ['voice', IconMicrophone], ['location', IconMapPin], ['document', IconFile]] as const;
 
-function Handset({ person, business }: { person: Person; business: string }) {
+function Handset({ person, business, small, resize }: { person: Person; business: string; small: boolean; resize: (to: boolean) => void }) {
   const { t, language } = useT();
   const format = useFormat();
   const client = useQueryClient();
@@ -140,6 +137,9 @@ function Handset({ person, business }: { person: Person; business: string }) {
           <small>{typing ? t('sim.typing') : t('sim.online')}</small>
         </div>
         <span className={s.badge}>{t('sim.badge')}</span>
+        <ActionIcon variant="transparent" c="inherit" size="sm" aria-label={small ? t('sim.big') : t('sim.small')} title={small ? t('sim.big') : t('sim.small')} onClick={() => resize(!small)}>
+          {small ? <IconMaximize size={16} /> : <IconMinimize size={16} />}
+        </ActionIcon>
       </div>
       <div className={s.screen} ref={screen} role="log" aria-label={t('sim.phone')} tabIndex={0}>
         {bubbles.length === 0 && !query.isPending ? <p className={s.hint}>{t('sim.emptyPhone')}</p> : null}

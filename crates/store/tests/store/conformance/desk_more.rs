@@ -198,6 +198,8 @@ async fn failed_sends_are_listed_by_number_and_put_away_with_a_reason(db: &Db) {
             assert_eq!(db.store.read(coded).await.unwrap().len(), if code == 0 { 0 } else { count });
         }
     }
+    let later = BatchFilter { from: Some(db.now().plus(Duration::from_secs(1)).into()), ..BatchFilter::default() };
+    assert_eq!(batch(db, BatchAction::DismissFailedSends, later).await.done, 0, "none is that young");
     let filter =
         BatchFilter { channel_id: Some(db.meta.channel), reason: Some("old news".into()), ..BatchFilter::default() };
     assert_eq!(batch(db, BatchAction::DismissFailedSends, filter).await.done, 1);
