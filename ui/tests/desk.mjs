@@ -221,6 +221,35 @@ await test('every failed send of one cause is put away with a reason', async () 
   assert.equal(record.reason, 'only a try');
 });
 
+await test('the simulator starts over: the same person, and nobody knows them', async () => {
+  await page.goto(`${house.url}/simulator`);
+  await page.getByRole('button', { name: 'Omar' }).click();
+  await page.getByRole('button', { name: /Start over/ }).click();
+  await page.getByText('Write as a customer would').waitFor();
+  await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Hello');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-phone] [data-from="business"]').first().waitFor();
+});
+
+await test('a token is for the businesses that are chosen, and is shown once', async () => {
+  await page.goto(`${house.url}/settings/tokens`);
+  await page.getByRole('button', { name: 'New token' }).click();
+  const dialog = page.getByRole('dialog').filter({ hasText: 'New token' });
+  await dialog.getByRole('textbox', { name: 'What it is for' }).fill('a report');
+  await dialog.getByRole('checkbox', { name: /all businesses/ }).uncheck();
+  const make = dialog.getByRole('button', { name: 'New token' });
+  assert.ok(await make.isDisabled(), 'for nothing there is no token');
+  await dialog.getByRole('checkbox', { name: 'Al Ain Business Center' }).check();
+  await clean('new token');
+  await make.click();
+  await page.getByRole('dialog').filter({ hasText: 'brd_' }).waitFor();
+  const token = (await tools.call('GET', '/tokens')).data.find((one) => one.name === 'a report');
+  assert.equal(token.all_tenants, false);
+  assert.equal(token.tenants.length, 1);
+  await page.goto(`${house.url}/settings/audit?of=house`);
+  await page.getByText('token.create').first().waitFor();
+});
+
 await test('the browser reported nothing broken', () => assert.deepEqual(page.broken, []));
 
 program.close();
