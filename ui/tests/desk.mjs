@@ -158,10 +158,17 @@ await test('jobs are found by words; a dead one shows its steps and is worked ag
   const drawer = page.getByRole('dialog');
   await drawer.getByText('Attempt 1 failed').waitFor();
   await clean('job');
-  await drawer.getByRole('button', { name: 'Work it again' }).click();
-  await eventually('the job', async () => !['dead', 'queued'].includes((await tools.call('GET', `/jobs/${new URL(page.url()).searchParams.get('job')}`)).state));
-  await drawer.getByRole('button', { name: 'Do not work it' }).waitFor();
-  await eventually('the buttons to follow', async () => drawer.getByRole('button', { name: 'Do not work it' }).isDisabled());
+  assert.ok(await drawer.getByRole('button', { name: 'Work it again' }).isEnabled());
+  const id = new URL(page.url()).searchParams.get('job');
+  await page.keyboard.press('Escape');
+  await drawer.waitFor({ state: 'hidden' });
+  await page.getByRole('checkbox', { name: 'Select the rows of this page' }).check();
+  await page.getByText('Updates paused while rows are selected').waitFor();
+  await page.getByRole('button', { name: 'Work 1 selected again' }).click();
+  await page.getByText('1 done, 0 failed, 0 left alone').waitFor();
+  await eventually('the job', async () => (await tools.call('GET', `/jobs/${id}`)).state === 'done');
+  await page.goto(`${house.url}/jobs?job=${id}`);
+  for (const what of ['Work it again', 'Do not work it']) assert.ok(await drawer.getByRole('button', { name: what }).isDisabled(), 'what is done is done');
 });
 
 await test('charts: a span of one’s own, and the CSV is the table', async () => {
