@@ -86,6 +86,9 @@ struct Args {
     /// On which database acknowledgements and messages to the end are measured. The other measurements are of SQLite.
     #[arg(long, value_enum, default_value = "sqlite")]
     database: Databases,
+    /// Use this PostgreSQL, as a user who may make databases, instead of a private one.
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// Use this barid instead of building one.
     #[arg(long, value_name = "FILE")]
     barid: Option<std::path::PathBuf>,
@@ -160,8 +163,25 @@ pub(crate) struct Bench {
     pub rate: u32,
     pub stored: u64,
     pub sqlite: bool,
-    /// The private PostgreSQL, if one is measured.
-    pub postgres: Option<testkit::postgres::Cluster>,
+    /// The PostgreSQL, if one is measured.
+    pub postgres: Option<Server>,
+}
+
+/// A PostgreSQL to measure.
+pub(crate) enum Server {
+    /// Made for this run, on a real disk, and removed at its end.
+    Private(testkit::postgres::Cluster),
+    /// Somebody's, at this address without a database.
+    Given(String),
+}
+
+impl Server {
+    fn url(&self) -> String {
+        match self {
+            Self::Private(cluster) => cluster.url(),
+            Self::Given(url) => url.trim_end_matches('/').to_owned(),
+        }
+    }
 }
 
 /// A database that is measured.
@@ -181,8 +201,8 @@ impl Bench {
     /// The `[store] url` of a fresh database, and what keeps it.
     pub fn fresh(&self, database: Database) -> anyhow::Result<(String, Option<testkit::postgres::Database>)> {
         match (&self.postgres, database) {
-            (Some(cluster), Database::Postgres) => {
-                let database = testkit::postgres::Database::on(&cluster.url())?;
+            (Some(server), Database::Postgres) => {
+                let database = testkit::postgres::Database::on(&server.url())?;
                 Ok((database.url(), Some(database)))
             }
             _ => Ok(("sqlite:barid.db".to_owned(), None)),
@@ -197,7 +217,10 @@ impl Bench {
         let dir = engine::Place::new(args.dir.as_deref())?;
         let postgres = match args.database {
             Databases::Sqlite => None,
-            Databases::Postgres | Databases::Both => Some(testkit::postgres::Cluster::durable(&engine::target())?),
+            Databases::Postgres | Databases::Both => Some(match &args.postgres {
+                Some(url) => Server::Given(url.clone()),
+                None => Server::Private(testkit::postgres::Cluster::durable(&engine::target())?),
+            }),
         };
         Ok(Self {
             barid,

@@ -161,7 +161,7 @@ async fn a_difference_is_found(db: &Db) {
     for target in Target::all(db) {
         let to = target.open(true).await.unwrap();
         let mut stop = |p: &Progress| match p {
-            Progress::Copied { table, .. } if table == "message" => Err(StoreError::Refused("cut".to_owned())),
+            Progress::Copied { table, .. } if table == "conversation" => Err(StoreError::Refused("cut".to_owned())),
             _ => Ok(()),
         };
         assert!(carry(&db.store, &to, 1000, &mut stop).await.is_err());
