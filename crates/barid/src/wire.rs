@@ -17,7 +17,6 @@ use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions, Mailer};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::settings::Declare;
-use store::spool::Spool;
 use store::{Door, OfTenants, Pauses, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -30,7 +29,7 @@ use worker::{Mind, Parts, Worker};
 use crate::config::{Channel, Config, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
 use crate::reload::Running;
 use crate::serve::{self, Bounds};
-use crate::staff;
+use crate::{staff, waiting};
 
 /// A running engine.
 #[derive(Debug)]
@@ -168,7 +167,10 @@ pub async fn sync(config: &Config, store: &Store) -> anyhow::Result<Vec<Synced>>
 }
 
 /// Every configured channel with its tenant and its rows.
-fn channels<'a>(config: &'a Config, synced: &'a [Synced]) -> impl Iterator<Item = (&'a Tenant, &'a Channel, Door)> {
+pub(crate) fn channels<'a>(
+    config: &'a Config,
+    synced: &'a [Synced],
+) -> impl Iterator<Item = (&'a Tenant, &'a Channel, Door)> {
     config.tenants.iter().zip(synced).flat_map(|(tenant, rows)| {
         tenant.channels.iter().zip(&rows.channels).map(move |(channel, id)| {
             let slug = tenant.slug.as_str().into();
@@ -184,7 +186,7 @@ pub fn doors(config: &Config, synced: &[Synced]) -> Vec<Door> {
     channels(config, synced).map(|(_, _, door)| door).collect()
 }
 
-fn routes(config: &Config, synced: &[Synced]) -> Routes {
+pub(crate) fn routes(config: &Config, synced: &[Synced]) -> Routes {
     let (mut meta, mut green) = (Vec::new(), Vec::new());
     for (tenant, channel, door) in channels(config, synced) {
         let answer_groups = tenant.groups == Groups::Answer;
@@ -423,8 +425,7 @@ impl App {
         start: Start,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
-        let store = open_store(config, clock, start.own_clock).await?;
-        let synced = sync(config, &store).await?;
+        let (listener, (store, synced), spool) = waiting::open(listener, config, &clock, start.own_clock).await?;
         let policy = Arc::new(policy(config, &synced));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
         let breakers = breakers(config, store.clock());
@@ -439,12 +440,7 @@ impl App {
             handoff = Some(Handoff { owner, queue });
         }
         let draining = Arc::new(AtomicBool::new(false));
-        let unrouted = match config.server.unrouted {
-            Unrouted::Refuse => ingress::Unrouted::Refuse,
-            Unrouted::Store => ingress::Unrouted::Store,
-        };
-        let options = ingress::Options { max_body: config.server.max_body, unrouted, policy: Arc::clone(&policy) };
-        let spool = spool(config, &store).await?;
+        let options = intake_options(config, &policy);
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff, spool.clone());
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
         let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, start.simulator.clone()));
@@ -452,7 +448,8 @@ impl App {
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
         if let Some(spool) = &spool {
-            last.spawn(Arc::clone(spool).drain(store.clone(), Arc::clone(&policy), follower.clone()));
+            let numbers = Arc::new(waiting::numbers(config, &synced));
+            last.spawn(Arc::clone(spool).drain(store.clone(), Arc::clone(&policy), numbers, follower.clone()));
         }
         let mut operator = operator(config, &store, &worker, &draining, Arc::clone(&desk), start.metrics);
         operator.doors = doors(config, &synced);
@@ -461,12 +458,7 @@ impl App {
         if let Some(extra) = start.extra {
             router = router.merge(extra);
         }
-        let bounds = Bounds {
-            connections: config.server.max_connections,
-            headers: config.server.header_timeout,
-            request: config.server.request_timeout,
-        };
-        tasks.spawn(serve::run(listener, router, bounds, server.clone()));
+        tasks.spawn(serve::run(listener, router, bounds(config), server.clone()));
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), tenants = config.tenants.len(), "taking webhooks");
         let running = Running { config: config.clone(), synced, policy, breakers, simulator: start.simulator };
         let drain = config.jobs.drain;
@@ -513,12 +505,19 @@ impl App {
     }
 }
 
-/// The spool of a node on a remote database, with what a former process left in it.
-async fn spool(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<Spool>>> {
-    let Some((path, most)) = &config.store.spool else { return Ok(None) };
-    let spool = Spool::new(path.clone(), u64::try_from(*most).unwrap_or(u64::MAX), Arc::clone(store.clock()));
-    spool.recover().await.context("the spool ([store] spool)")?;
-    Ok(Some(spool))
+/// How webhooks are taken.
+pub(crate) fn intake_options(config: &Config, policy: &Arc<Policy>) -> ingress::Options {
+    let unrouted = match config.server.unrouted {
+        Unrouted::Refuse => ingress::Unrouted::Refuse,
+        Unrouted::Store => ingress::Unrouted::Store,
+    };
+    ingress::Options { max_body: config.server.max_body, unrouted, policy: Arc::clone(policy) }
+}
+
+/// Bounds on clients.
+pub(crate) const fn bounds(config: &Config) -> Bounds {
+    let server = &config.server;
+    Bounds { connections: server.max_connections, headers: server.header_timeout, request: server.request_timeout }
 }
 
 /// How the API differs from one installation to another.

@@ -183,6 +183,11 @@ impl Arena {
         Self::with(rules, data, 1, None).await
     }
 
+    /// One node on a PostgreSQL that the test stops and starts.
+    pub async fn on(rules: Rules, database: testkit::postgres::Database) -> anyhow::Result<Self> {
+        Self::with(rules, None, 1, Some(database)).await
+    }
+
     /// Many nodes on one PostgreSQL.
     pub async fn nodes(rules: Rules, nodes: usize) -> anyhow::Result<Self> {
         Self::with(rules, None, nodes, Some(testkit::postgres::Database::fresh()?)).await
