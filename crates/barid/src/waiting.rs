@@ -22,6 +22,9 @@ use crate::{serve, wire};
 /// How often the database is tried.
 const TRY: Duration = Duration::from_millis(500);
 
+/// Stands for every tenant before its row was seen.
+const UNSEEN: TenantId = TenantId(1);
+
 /// The database with the rows of the configuration.
 type Opened = (Store, Vec<Synced>);
 
@@ -88,7 +91,7 @@ pub(crate) fn numbers(config: &Config, synced: &[Synced]) -> Numbers {
 /// Ids for the configuration's rows that nobody has seen.
 fn unseen(config: &Config) -> Vec<Synced> {
     let rows = |tenant: &crate::config::Tenant| Synced {
-        tenant: TenantId(0),
+        tenant: UNSEEN,
         channels: tenant.channels.iter().map(|c| provisional(c.kind(), c.provider_id())).collect(),
     };
     config.tenants.iter().map(rows).collect()

@@ -139,6 +139,7 @@ drain = "10s"
 
 [alerts]
 disk_free = 0
+processing_p95 = "0s"
 
 [send]
 retry = ["100ms", "200ms", "200ms", "200ms", "200ms", "200ms"]

@@ -106,6 +106,20 @@ async fn poured(world: &World) {
     panic!("the spool is not empty: {}", world.get("/readyz?verbose").await.1);
 }
 
+/// Waits until every connection that reads has found the server again: those that were being made are given up first.
+async fn read_again(world: &World) {
+    let mut well = 0;
+    for _ in Tries::new() {
+        let read = world.app().store().read(store::channels::States).await;
+        well = if read.is_ok() { well + 1 } else { 0 };
+        if well == 10 {
+            return;
+        }
+        pause().await;
+    }
+    panic!("it cannot be read");
+}
+
 /// Half-open connections, or a network cut between node and database: nothing is refused and nothing is answered. Statements are given up in time, the
 /// spool takes over, and when bytes pass again everything goes on without a restart.
 #[tokio::test(flavor = "multi_thread")]
@@ -127,6 +141,7 @@ async fn a_database_that_falls_silent_is_given_up_and_found_again() {
     assert_eq!(world.get("/readyz").await, (200, "spooling\n".to_owned()));
     way.be_silent(false);
     poured(&world).await;
+    read_again(&world).await;
     let all = "SELECT body FROM message WHERE direction = 'in' ORDER BY id";
     let wanted: Vec<String> = std::iter::once(HELLO.to_owned()).chain((0..6).map(|n| format!("silent {n}"))).collect();
     assert_eq!(world.rows(all).await, wanted, "none lost, none twice, in order");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use types::inbound::Item;
 use types::{ChannelId, RequestId, TenantId};
 
-use super::Numbers;
+use super::{Numbers, is_provisional};
 use crate::contacts::Door;
 use crate::error::Result;
 use crate::inbox::{Accept, Accepted, Arrival};
@@ -59,7 +59,7 @@ fn arrival(kept: Kept, numbers: &Numbers) -> Result<Arrival, String> {
     let door = match kept.door {
         None => None,
         // Kept by a node that had not seen the database yet.
-        Some(d) if d.channel.0 < 0 => match numbers.get(&d.channel) {
+        Some(d) if is_provisional(d.channel) => match numbers.get(&d.channel) {
             Some(door) => Some(door.clone()),
             None => return Err(format!("a number of tenant {} that is not in the configuration any more", d.slug)),
         },

@@ -141,7 +141,7 @@ async fn a_restart_takes_up_what_was_left(db: &Db) {
 async fn what_came_before_the_database_was_seen_finds_its_number(db: &Db) {
     let spool = Spool::within(&db.store, 1 << 20);
     for (id, number) in [("w1", "105500000000001"), ("w2", "105500000000009"), ("w3", "105500000000001")] {
-        let unseen = Door { tenant: TenantId(0), channel: provisional("meta", number), ..db.meta.clone() };
+        let unseen = Door { tenant: TenantId(1), channel: provisional("meta", number), ..db.meta.clone() };
         spool.keep(&accept_op(&unseen, vec![message(id, PHONE, id)], None, &db.policy)).await.unwrap();
     }
     pour(db, &spool).await;
