@@ -18,13 +18,14 @@ pub const PHONE: &str = "97137000001";
 pub const INSTANCE: &str = "1101000001";
 
 /// The files of the folder `secrets`, by name.
-pub const FILES: [&str; 6] = [
+pub const FILES: [&str; 7] = [
     "meta_verify_token",
     "meta_app_secret",
     "meta_access_token",
     "green_api_token",
     "green_webhook_token",
     "runner_token",
+    "webhook_key",
 ];
 
 /// What proves engine and providers to each other.
@@ -42,6 +43,8 @@ pub struct Secrets {
     pub green_webhook_token: String,
     /// Opens `/api/jobs/*`.
     pub runner_token: String,
+    /// Makes the secrets of outgoing webhooks.
+    pub webhook_key: String,
 }
 
 impl Secrets {
@@ -50,7 +53,7 @@ impl Secrets {
     /// # Errors
     /// Those of `make`.
     pub fn each<E>(mut make: impl FnMut(&'static str) -> Result<String, E>) -> Result<Self, E> {
-        let [verify, app, access, api, webhook, runner] = FILES;
+        let [verify, app, access, api, webhook, runner, key] = FILES;
         Ok(Self {
             meta_verify_token: make(verify)?,
             meta_app_secret: make(app)?,
@@ -58,6 +61,7 @@ impl Secrets {
             green_api_token: make(api)?,
             green_webhook_token: make(webhook)?,
             runner_token: make(runner)?,
+            webhook_key: make(key)?,
         })
     }
 }
@@ -83,6 +87,12 @@ url = "sqlite:demo.db"
 
 [jobs]
 runner_token = {{ file = "secrets/runner_token" }}
+
+[webhooks]
+key = {{ file = "secrets/webhook_key" }}
+
+[send]
+allow_private = true     # so that you can listen to outgoing webhooks on this machine
 
 [log]
 level = "warn"

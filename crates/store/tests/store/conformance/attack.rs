@@ -15,15 +15,15 @@ use store::channels::{ChannelSeed, Sync, TenantSeed};
 use store::desk::acts::{AddNote, Answer, Deed, Do};
 use store::desk::inbox::Get;
 use store::desk::{
-    Access, After, BatchAction, BatchFilter, By, Priority, Role, Scope, batches, failed, leads, letters, notices,
-    queue, tasks, thread,
+    Access, After, BatchAction, BatchFilter, By, EventKind, Priority, Role, Scope, batches, endpoints, failed, leads,
+    letters, notices, queue, tasks, thread,
 };
 use store::{Door, Op, Pauses, StoreError};
 use types::breaker::{BreakerRecord, of_channel};
 use types::states::BreakerState;
 use types::{
-    AgentSessionId, BatchId, ChannelId, ConversationId, DeadLetterId, Fault, JobId, LeadId, MessageId, NotificationId,
-    SagaId, TaskId, TenantId, TokenId, UserId,
+    AgentSessionId, BatchId, ChannelId, ConversationId, DeadLetterId, DeliveryId, EndpointId, Fault, JobId, LeadId,
+    MessageId, NotificationId, SagaId, TaskId, TenantId, TokenId, UserId,
 };
 
 use crate::fixtures::{PHONE, message, rejected, say};
@@ -46,6 +46,8 @@ struct Theirs {
     batch: BatchId,
     saga: SagaId,
     session: AgentSessionId,
+    endpoint: EndpointId,
+    delivery: DeliveryId,
     conversation: ConversationId,
     message: MessageId,
     failed: MessageId,
@@ -91,6 +93,7 @@ async fn theirs(db: &Db) -> Theirs {
     op.finish.traces = Some(Box::new(store::agents::Traces { records, ..Default::default() }));
     db.store.write(op).await.unwrap();
     let (user, token, batch) = people(db, tenant).await;
+    let (endpoint, delivery) = endpoint(db, tenant).await;
     let one = async |sql: &str| db.one(&format!("{sql} WHERE tenant_id = {tenant}")).await.parse::<i64>().unwrap();
     Theirs {
         tenant,
@@ -99,6 +102,8 @@ async fn theirs(db: &Db) -> Theirs {
         token,
         batch,
         saga: SagaId(one("SELECT MIN(id) FROM saga").await),
+        endpoint,
+        delivery,
         session: AgentSessionId(one("SELECT MIN(id) FROM agent_session").await),
         conversation: claimed.snapshot.conversation,
         message: MessageId(one("SELECT MIN(id) FROM message").await),
@@ -143,6 +148,15 @@ async fn people(db: &Db, tenant: TenantId) -> (UserId, TokenId, BatchId) {
     (user.id, token.id, batch.id.unwrap())
 }
 
+/// An endpoint that is told of their business, and what it was told.
+async fn endpoint(db: &Db, tenant: TenantId) -> (EndpointId, DeliveryId) {
+    let (url, description) = ("https://theirs.example/hook".to_owned(), "ours".to_owned());
+    let (events, by) = (vec![EventKind::MessageCreated], By::system("test"));
+    let added = db.store.write(endpoints::Add { tenant, url, description, events, by }).await.unwrap();
+    let test = endpoints::Test { id: added.id, access: Access::All, by: By::system("test") };
+    (added.id, db.store.write(test).await.unwrap().id)
+}
+
 /// Everything of the other tenant, and the audit record.
 async fn everything(db: &Db) -> Vec<Vec<Vec<String>>> {
     let mut all = Vec::new();
@@ -171,6 +185,8 @@ async fn everything(db: &Db) -> Vec<Vec<Vec<String>>> {
         "saga_step",
         "agent_session",
         "ai_result",
+        "endpoint",
+        "delivery",
         "hours",
     ] {
         all.push(db.rows(&format!("SELECT * FROM {table} ORDER BY 1")).await);

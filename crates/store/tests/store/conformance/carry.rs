@@ -63,7 +63,7 @@ async fn fill(db: &Db) {
     db.fail(&claimed, Fault::Permanent).await;
     // Nobody may work it meanwhile: what is leased was freed.
     db.store.write(store::leases::Free { owner: None }).await.unwrap();
-    db.set("INSERT INTO hours VALUES (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)").await;
+    db.set("INSERT INTO hours VALUES (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)").await;
     // As a node that has left: the suite's own works by no number.
     if db.backend() == Backend::Postgres {
         db.set("UPDATE nodes SET serves = 0").await;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use store::accounts::{Which, tokens, users};
 use store::breakers::Turn;
 use store::desk::{
-    After, BatchAction, BatchFilter, Role, Scope, agents, alerts, audit, batches, breakers, charts, failed, inbox,
-    leads, letters, notices, queue, sagas, tasks, tenants,
+    After, BatchAction, BatchFilter, EventKind, JobAct, Role, Scope, agents, alerts, audit, batches, breakers, charts,
+    endpoints, failed, inbox, leads, letters, notices, queue, sagas, tasks, tenants,
 };
 use types::MessageId;
 use types::breaker::of_channel;
 
 use super::{Attack, by};
+use crate::fixtures::{PHONE, say};
 
 /// Operations that no person and no token can name a row to: the engine's own work, of every tenant at once or under a lease that it holds; what is done
 /// before anybody is known by name, with a secret; and commands of who sits at the machine.
@@ -55,6 +56,12 @@ const ENGINES: &[&str] = &[
     "desk.everybodys_breakers",
     "desk.take_result",
     "audit.record",
+    "endpoints.actives",
+    "endpoints.look",
+    "endpoints.plan",
+    "endpoints.take",
+    "endpoints.told",
+    "endpoints.trim",
     "events.keep_unreadable",
     "export.count",
     "export.page",
@@ -153,6 +160,11 @@ pub(super) async fn looked(a: &Attack<'_>) {
     a.tried(false, |access| agents::Turns { session: t.session, after: After::OLDEST, limit, access }).await;
     let name = t.message.to_string();
     a.tried(false, |access| agents::FindMessage { name: name.clone(), lead: None, access }).await;
+    a.tried(false, |access| tenants::Visible { channel: t.channel, access }).await;
+    a.tried(false, |access| endpoints::Get { id: t.endpoint, access }).await;
+    a.tried(false, |access| endpoints::Deliveries { endpoint: t.endpoint, state: None, after, limit, access }).await;
+    a.tried(false, |access| endpoints::Delivery { id: t.delivery, access }).await;
+    a.listed(endpoints::List).await;
     let (from, to) = (a.db.now().minus(Duration::from_secs(86_400)), a.db.now().plus(Duration::from_secs(86_400)));
     let list = |tenant| inbox::List {
         tenant,
@@ -166,15 +178,18 @@ pub(super) async fn looked(a: &Attack<'_>) {
     a.listed(|tenant| inbox::OfLead { tenant, lead: t.lead, after: None, limit }).await;
     a.listed(|tenant| inbox::Search { tenant, text: "secret".into(), after: None, limit }).await;
     a.listed(|tenant| inbox::Counts { tenant, user: None, status: None }).await;
-    a.listed(|tenant| failed::List { tenant, code: None, after, limit }).await;
+    a.listed(|tenant| failed::List { tenant, code: None, channel: None, after, limit }).await;
     a.listed(failed::Groups).await;
     a.listed(|tenant| leads::List { tenant, status: None, search: None, after, limit }).await;
-    a.listed(|tenant| letters::List { tenant, status: None, after, limit }).await;
+    a.listed(|tenant| letters::List { tenant, status: None, error: None, after, limit }).await;
     a.listed(letters::Counts).await;
+    a.listed(letters::Groups).await;
     a.listed(|tenant| notices::List { tenant, which: notices::Which::All, after, limit }).await;
     a.listed(notices::CountUnread).await;
-    a.listed(|tenant| queue::List { tenant, state: None, after, limit }).await;
+    a.listed(|tenant| queue::List { tenant, state: None, kind: None, after, limit }).await;
     a.listed(queue::Counts).await;
+    a.listed(queue::Kinds).await;
+    a.listed(queue::Sends).await;
     a.listed(|tenant| sagas::List { tenant: Some(tenant), state: None, after, limit }).await;
     a.listed(|tenant| tasks::List { tenant, which: tasks::Which::Undated, after: None, limit }).await;
     a.listed(tenants::Channels).await;
@@ -226,6 +241,18 @@ pub(super) async fn wrote(a: &Attack<'_>) {
         a.tried(true, |access| breakers::Move { name: name.clone(), turn, reason: "x".into(), access, by: by() }).await;
     }
     a.tried(true, |access| tenants::ResumeChannel { channel: t.channel, access, by: by() }).await;
+    let test = |access| tenants::TestChannel {
+        channel: t.channel,
+        phone: PHONE.into(),
+        content: say("forged"),
+        key: "k".into(),
+        access,
+        by: by(),
+    };
+    a.tried(true, test).await;
+    for act in [JobAct::Retry, JobAct::Cancel] {
+        a.tried(true, |access| queue::Do { id: t.job, act, reason: None, access, by: by() }).await;
+    }
     for deed in [sagas::Deed::Retry, sagas::Deed::Skip] {
         a.tried(true, |access| sagas::Settle { id: t.saga, deed, reason: None, access, by: by() }).await;
     }
@@ -239,9 +266,26 @@ pub(super) async fn wrote(a: &Attack<'_>) {
         by: by(),
     };
     a.barred(flag).await;
+    told(a).await;
     a.done(notices::ReadAll { tenant: t.tenant, upto: None, by: by() }).await;
     a.done(notices::DeleteRead { tenant: t.tenant, by: by() }).await;
     let filter = BatchFilter { ids: Some(vec![MessageId(t.failed.0)]), ..BatchFilter::default() };
     let action = BatchAction::RetryFailedSends;
     a.done(batches::Begin { tenant: t.tenant, action, filter, dry_run: false, by: by() }).await;
+}
+
+/// What outgoing webhooks tell, and to whom.
+async fn told(a: &Attack<'_>) {
+    let (id, delivery) = (a.theirs.endpoint, a.theirs.delivery);
+    let change = endpoints::Change { url: Some("https://forged.example/".into()), ..endpoints::Change::default() };
+    a.tried(true, |access| endpoints::Set { id, change: change.clone(), version: None, access, by: by() }).await;
+    a.tried(true, |access| endpoints::Rotate { id, access, by: by() }).await;
+    a.tried(true, |access| endpoints::Remove { id, access, by: by() }).await;
+    a.tried(true, |access| endpoints::Resend { id: delivery, access, by: by() }).await;
+    a.tried(true, |access| endpoints::Test { id, access, by: by() }).await;
+    let since = a.db.now().minus(Duration::from_secs(3600));
+    a.tried(true, |access| endpoints::Recover { id, since, access, by: by() }).await;
+    let (tenant, events) = (a.theirs.tenant, vec![EventKind::MessageCreated]);
+    let url = "https://forged.example/".to_owned();
+    a.done(endpoints::Add { tenant, url, description: String::new(), events, by: by() }).await;
 }
