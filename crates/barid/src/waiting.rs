@@ -10,14 +10,15 @@ use axum::routing::get;
 use ingress::Intake;
 use store::channels::Synced;
 use store::spool::{Numbers, Spool, provisional};
-use store::{Store, StoreError};
+use store::{Policy, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use types::{SharedClock, TenantId};
 
-use crate::config::Config;
-use crate::{serve, wire};
+use crate::config::{Config, Unrouted};
+use crate::serve::{self, Bounds};
+use crate::wire;
 
 /// How often the database is tried.
 const TRY: Duration = Duration::from_millis(500);
@@ -76,7 +77,7 @@ fn is_away(error: &anyhow::Error) -> bool {
 }
 
 /// The spool of a node on a remote database, with what a former process left in it.
-async fn spool(config: &Config, clock: &SharedClock) -> anyhow::Result<Option<Arc<Spool>>> {
+pub(crate) async fn spool(config: &Config, clock: &SharedClock) -> anyhow::Result<Option<Arc<Spool>>> {
     let Some((path, most)) = &config.store.spool else { return Ok(None) };
     let spool = Spool::new(path.clone(), u64::try_from(*most).unwrap_or(u64::MAX), Arc::clone(clock));
     spool.recover().await.context("the spool ([store] spool)")?;
@@ -97,6 +98,21 @@ fn unseen(config: &Config) -> Vec<Synced> {
     config.tenants.iter().map(rows).collect()
 }
 
+/// How webhooks are taken.
+pub(crate) fn intake_options(config: &Config, policy: &Arc<Policy>) -> ingress::Options {
+    let unrouted = match config.server.unrouted {
+        Unrouted::Refuse => ingress::Unrouted::Refuse,
+        Unrouted::Store => ingress::Unrouted::Store,
+    };
+    ingress::Options { max_body: config.server.max_body, unrouted, policy: Arc::clone(policy) }
+}
+
+/// Bounds on clients.
+pub(crate) const fn bounds(config: &Config) -> Bounds {
+    let server = &config.server;
+    Bounds { connections: server.max_connections, headers: server.header_timeout, request: server.request_timeout }
+}
+
 /// A server that takes webhooks and nothing else.
 struct Room {
     /// The same socket: nobody who knocks between this server and the next is turned away.
@@ -111,7 +127,7 @@ impl Room {
         let listener = TcpListener::from_std(socket.try_clone()?)?;
         let synced = unseen(config);
         let policy = Arc::new(wire::policy(config, &synced));
-        let options = wire::intake_options(config, &policy);
+        let options = intake_options(config, &policy);
         let intake = Intake::waiting(wire::routes(config, &synced), options, Arc::clone(spool));
         let spool = Arc::clone(spool);
         let ready = move || {
@@ -123,7 +139,7 @@ impl Room {
             .route("/readyz", get(ready))
             .fallback(ingress::not_yet);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(serve::run(listener, router, wire::bounds(config), stop.clone()));
+        tasks.spawn(serve::run(listener, router, bounds(config), stop.clone()));
         Ok(Self { socket, tasks, stop: stop.drop_guard() })
     }
 

@@ -26,9 +26,9 @@ use types::clock::random_token;
 use types::{SharedClock, TenantId};
 use worker::{Mind, Parts, Worker};
 
-use crate::config::{Channel, Config, Groups, Intent, OnUnknown, StoreUrl, Tenant, Unrouted};
+use crate::config::{Channel, Config, Groups, Intent, OnUnknown, StoreUrl, Tenant};
 use crate::reload::Running;
-use crate::serve::{self, Bounds};
+use crate::serve;
 use crate::{staff, waiting};
 
 /// A running engine.
@@ -451,7 +451,7 @@ impl App {
             handoff = Some(Handoff { owner, queue });
         }
         let draining = Arc::new(AtomicBool::new(false));
-        let options = intake_options(config, &policy);
+        let options = waiting::intake_options(config, &policy);
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff, spool.clone());
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
         let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, &worker, start.simulator.clone()));
@@ -459,6 +459,7 @@ impl App {
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
         if let Some(spool) = &spool {
+            desk.knows_spool(Arc::clone(spool));
             let numbers = Arc::new(waiting::numbers(config, &synced));
             last.spawn(Arc::clone(spool).drain(store.clone(), Arc::clone(&policy), numbers, follower.clone()));
         }
@@ -469,7 +470,7 @@ impl App {
         if let Some(extra) = start.extra {
             router = router.merge(extra);
         }
-        tasks.spawn(serve::run(listener, router, bounds(config), server.clone()));
+        tasks.spawn(serve::run(listener, router, waiting::bounds(config), server.clone()));
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), tenants = config.tenants.len(), "taking webhooks");
         let running = Running { config: config.clone(), synced, policy, breakers, simulator: start.simulator };
         let drain = config.jobs.drain;
@@ -514,21 +515,6 @@ impl App {
         self.store.close().await;
         ended
     }
-}
-
-/// How webhooks are taken.
-pub(crate) fn intake_options(config: &Config, policy: &Arc<Policy>) -> ingress::Options {
-    let unrouted = match config.server.unrouted {
-        Unrouted::Refuse => ingress::Unrouted::Refuse,
-        Unrouted::Store => ingress::Unrouted::Store,
-    };
-    ingress::Options { max_body: config.server.max_body, unrouted, policy: Arc::clone(policy) }
-}
-
-/// Bounds on clients.
-pub(crate) const fn bounds(config: &Config) -> Bounds {
-    let server = &config.server;
-    Bounds { connections: server.max_connections, headers: server.header_timeout, request: server.request_timeout }
 }
 
 /// How the API differs from one installation to another.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use store::accounts::{Which, tokens, users};
 use store::breakers::Turn;
+use store::desk::merge::{Merge, Plan};
 use store::desk::{
     After, BatchAction, BatchFilter, EventKind, JobAct, Role, Scope, agents, alerts, audit, batches, breakers, charts,
     endpoints, failed, inbox, leads, letters, notices, queue, sagas, tasks, tenants,
 };
-use types::MessageId;
+use store::erase::{Find, Whom};
 use types::breaker::of_channel;
+use types::{LeadId, MessageId};
 
 use super::{Attack, by};
 use crate::fixtures::{PHONE, say};
@@ -62,6 +64,20 @@ const ENGINES: &[&str] = &[
     "endpoints.take",
     "endpoints.told",
     "endpoints.trim",
+    // What erasing does with the rows of a person whom `erase.find` has shown to the caller.
+    "erase.answers",
+    "erase.begin",
+    "erase.end",
+    "erase.in_groups",
+    "erase.look",
+    "erase.messages",
+    "erase.off_groups",
+    "erase.remove_answers",
+    "erase.remove_conversation",
+    "erase.remove_messages",
+    "erase.remove_reports",
+    "erase.remove_rows",
+    "erase.reports",
     "events.keep_unreadable",
     "export.count",
     "export.page",
@@ -100,6 +116,8 @@ const ENGINES: &[&str] = &[
     "settings.declare",
     "spool.accept_all",
     "spool.add",
+    "spool.forget",
+    "spool.look",
     "spool.next",
     "spool.remove",
     "spool.set_aside",
@@ -180,11 +198,15 @@ pub(super) async fn looked(a: &Attack<'_>) {
     a.listed(|tenant| inbox::Counts { tenant, user: None, status: None }).await;
     a.listed(|tenant| failed::List { tenant, code: None, channel: None, after, limit }).await;
     a.listed(failed::Groups).await;
-    a.listed(|tenant| leads::List { tenant, status: None, search: None, after, limit }).await;
+    a.listed(|tenant| leads::List { tenant, filter: leads::Filter::default(), after, limit }).await;
     a.listed(|tenant| letters::List { tenant, status: None, error: None, after, limit }).await;
     a.listed(letters::Counts).await;
     a.listed(letters::Groups).await;
-    a.listed(|tenant| notices::List { tenant, which: notices::Which::All, after, limit }).await;
+    let notices = |tenant| {
+        let (which, order) = (notices::Which::All, notices::Order::Newest);
+        notices::List { tenant, which, kind: None, order, after: None, limit }
+    };
+    a.listed(notices).await;
     a.listed(notices::CountUnread).await;
     a.listed(|tenant| queue::List { tenant, state: None, kind: None, after, limit }).await;
     a.listed(queue::Counts).await;
@@ -204,6 +226,8 @@ pub(super) async fn looked(a: &Attack<'_>) {
     a.listed(|tenant| charts::Hours { tenant, from, to }).await;
     a.listed(|tenant| audit::List { tenant: Some(tenant), after, limit, access: a.own() }).await;
     a.listed(|_| tenants::Tenants(a.own())).await;
+    a.listed(|_| Find { whom: Whom::Lead(t.lead), access: a.own() }).await;
+    a.listed(|_| Find { whom: Whom::Known(t.tenant, PHONE.into()), access: a.own() }).await;
     // Accounts belong to the installation: who has one tenant sees who shares it, and in a transaction of one tenant nobody is there at all.
     let which = || Which { after, limit, access: a.own(), caller: 7 };
     a.listed(|_| users::List(which())).await;
@@ -266,6 +290,12 @@ pub(super) async fn wrote(a: &Attack<'_>) {
         by: by(),
     };
     a.barred(flag).await;
+    let mine = format!("SELECT MIN(id) FROM lead WHERE tenant_id = {}", a.db.meta.tenant);
+    let mine = LeadId(a.db.one(&mine).await.parse().unwrap());
+    for (into, from) in [(mine, t.lead), (t.lead, mine)] {
+        a.tried(false, |access| Plan { into, from, access }).await;
+        a.tried(true, |access| Merge { plan: Plan { into, from, access }, by: by() }).await;
+    }
     told(a).await;
     a.done(notices::ReadAll { tenant: t.tenant, upto: None, by: by() }).await;
     a.done(notices::DeleteRead { tenant: t.tenant, by: by() }).await;
