@@ -94,10 +94,15 @@ fn choose(folder: &Path) -> Done {
             accuracy(&Classifier::train(&chosen), &rest(&chosen))
         });
         let other = mean(&|seed| accuracy(&Classifier::train(&shots(&data["train"], n, seed)), &data["val"]));
-        println!("{n} phrases an intent: BANKING77's other training phrases {left:.2} %, CLINC150's validation {other:.2} %");
+        println!(
+            "{n} phrases an intent: BANKING77's other training phrases {left:.2} %, CLINC150's validation {other:.2} %"
+        );
     }
     let chosen = shots(&banking, 90, 11);
-    println!("BANKING77, at most 90 phrases an intent, on the others: {:.2} %", accuracy(&Classifier::train(&chosen), &rest(&chosen)));
+    println!(
+        "BANKING77, at most 90 phrases an intent, on the others: {:.2} %",
+        accuracy(&Classifier::train(&chosen), &rest(&chosen))
+    );
     clinc150(folder)
 }
 

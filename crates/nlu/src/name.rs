@@ -181,7 +181,8 @@ fn listed(reading: &Reading<'_>, nation: &Range<usize>) -> Option<(Range<usize>,
         let greets = clause.clone().take_while(|&t| reading.is(t, set(&[Concept::Greet]))).count();
         let run = take(reading, clause.start + greets, Place::Listed, nation)?;
         // "Maria Santos here, …", "Omar speaking".
-        let here = run.end + 1 == clause.end && matches!(reading.text.fold(run.end), "here" | "speaking" | "معك" | "معاك");
+        let here =
+            run.end + 1 == clause.end && matches!(reading.text.fold(run.end), "here" | "speaking" | "معك" | "معاك");
         if here {
             return Some((run, true));
         }
@@ -342,7 +343,7 @@ fn verbal(word: &str) -> bool {
 }
 
 /// Keys struck at random: five consonants in a row, or no vowel at all in four letters.
-fn unspeakable(word: &str) -> bool {
+pub(crate) fn unspeakable(word: &str) -> bool {
     if !word.is_ascii() {
         return false;
     }

@@ -119,6 +119,7 @@ impl Reader {
             intent,
             confidence,
             language: language::of(&reading, &self.lexicon),
+            off_topic: intent == Intent::Unknown && reading.has(set(&[Concept::OffTopic])),
             wants_person: !injection && reading.has(set(&[Concept::Human])),
             entities,
             suppress,

@@ -49,8 +49,10 @@ fn read(known: Known, unit: String) -> Aids {
 
 /// How long the message must still wait for an outside service to say what it means (S3.9); then the flow answers by itself.
 pub(crate) fn still_waits(worker: &Worker, mind: &Mind, held: &Held, turn: &Turn, aids: &Aids) -> Option<Duration> {
-    let limit = mind.engine.waits_for_reading(held.snapshot.tenant)?;
-    if aids.given.is_some() || !turn.content.wants_answer() || held.snapshot.state == ConversationState::OptedOut {
+    let limit = mind.engine.waits_for_reading(held.snapshot.tenant, &turn.content)?;
+    // To whom nobody answers, and whom a person answers, an outside reading is of no use.
+    let heard = matches!(held.snapshot.state, ConversationState::Active | ConversationState::HandedOver);
+    if aids.given.is_some() || !turn.content.wants_answer() || !heard {
         return None;
     }
     let waited = worker.store.clock().now().since(turn.received_at);
@@ -73,17 +75,33 @@ pub(crate) async fn put_back(worker: &Arc<Worker>, held: &Held, turn: &Turn, wai
 /// What is kept, and what is measured.
 pub(crate) fn traces(
     traces: Traces,
+    turn: &Turn,
     known: &std::collections::BTreeMap<String, String>,
 ) -> Option<Box<store::agents::Traces>> {
     if traces.is_empty() {
         return None;
     }
-    traces.records.iter().for_each(measure);
+    for record in &traces.records {
+        measure(record);
+        warn(record, turn);
+    }
     Some(Box::new(store::agents::Traces {
         records: traces.records.into_iter().map(|r| record(r, known)).collect(),
         exposures: traces.exposures.into_iter().map(|e| (e.experiment, e.arm)).collect(),
         reached: traces.reached,
     }))
+}
+
+/// One line for a turn that an agent or a reading model was asked for in vain, without a word of what was said.
+fn warn(record: &Record, turn: &Turn) {
+    if matches!(record.status, "replied" | "handed_over" | "read") {
+        return;
+    }
+    let last = record.calls.last();
+    let ms: u64 = record.calls.iter().map(|call| call.ms).sum();
+    tracing::warn!(request_id = %turn.request_id, inbound_message_id = %turn.message, agent = record.agent, status = record.status,
+        provider = last.map_or("none", |call| &call.provider), class = last.map_or("none", |call| &call.outcome),
+        calls = record.calls.len(), ms, "no answer from an agent: the flow answers");
 }
 
 fn measure(record: &Record) {

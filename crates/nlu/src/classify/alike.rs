@@ -54,9 +54,13 @@ mod tests {
     #[test]
     fn words_of_a_group_meet_in_all_their_forms_and_others_do_not() {
         let alike = Alike::new();
-        for (a, b) in
-            [("lost", "misplaced"), ("buying", "purchase"), ("cancel", "terminate"), ("deliveries", "delivered"), ("السعر", "بكم")]
-        {
+        for (a, b) in [
+            ("lost", "misplaced"),
+            ("buying", "purchase"),
+            ("cancel", "terminate"),
+            ("deliveries", "delivered"),
+            ("السعر", "بكم"),
+        ] {
             assert!(alike.group(a).is_some() && alike.group(a) == alike.group(b), "{a} {b}");
         }
         assert_ne!(alike.group("buy"), alike.group("sell"));

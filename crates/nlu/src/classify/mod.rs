@@ -6,12 +6,14 @@
 mod alike;
 mod calibrate;
 mod grams;
+mod nearest;
 mod softmax;
 
 use alike::Alike;
 use calibrate::{Calibration, Judged, SIGNS};
 use grams::{Dictionary, Vector, grams};
 pub(crate) use grams::{Gram, concept, grams_of};
+pub use nearest::{Near, Nearest};
 use softmax::{Sequence, Softmax, Steps};
 
 /// The label of what belongs to no intent. Phrases may carry it; a left-out intent is rightly answered with it.
@@ -112,7 +114,10 @@ impl Classifier {
     /// What the model takes in memory, bytes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.alike.bytes() + self.dictionary.bytes() + self.model.bytes() + self.labels.iter().map(|l| l.capacity() + 24).sum::<usize>()
+        self.alike.bytes()
+            + self.dictionary.bytes()
+            + self.model.bytes()
+            + self.labels.iter().map(|l| l.capacity() + 24).sum::<usize>()
     }
 
     /// How many features it knows.
