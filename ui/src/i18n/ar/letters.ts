@@ -1,0 +1,31 @@
+import type { letters as english } from '../en/letters';
+import { counted, type Arabic } from './counted';
+
+export const letters = {
+  'letters.title': 'رسالة متعثرة',
+  'letters.scope': 'رسائل عملاء تعذرت معالجتها',
+  'letters.status.pending': 'تنتظر',
+  'letters.status.retrying': 'قيد المعالجة',
+  'letters.status.resolved': 'حُلّت',
+  'letters.status.discarded': 'تُركت',
+  'letters.last': 'آخر محاولة',
+  'letters.error': 'ما حدث',
+  'letters.first': 'وصلت',
+  'letters.next': 'المحاولة التالية',
+  'letters.byHand': 'يدويًا فقط',
+  'letters.redrives': 'أُعيدت معالجتها',
+  'letters.payload': 'الرسالة كما وصلت',
+  'letters.retry': 'أعد معالجتها',
+  ...counted('letters.retrySelected', 'أعد معالجة المحددة', 'أعد معالجة المحددتين', 'أعد معالجة {{count}} محددة', 'أعد معالجة {{count}} محددة'),
+  ...counted('letters.retryMatching', 'أعد معالجتها', 'أعد معالجة الاثنتين', 'أعد معالجة كل الـ{{n}}', 'أعد معالجة كل الـ{{n}}'),
+  ...counted('letters.discardMatching', 'اتركها', 'اترك الاثنتين', 'اترك كل الـ{{n}}', 'اترك كل الـ{{n}}'),
+  'letters.discard': 'اتركها',
+  ...counted('letters.discardSelected', 'اترك المحددة', 'اترك المحددتين', 'اترك {{count}} محددة', 'اترك {{count}} محددة'),
+  'letters.discardTitle': 'أتترك هذه الرسالة؟',
+  'letters.discardMore': 'لن يرد المساعد عليها. تبقى في السجل.',
+  'letters.discardWord': 'اترك',
+  'letters.retried': 'عادت إلى الطابور',
+  'letters.discarded': 'تُركت',
+  'letters.empty': 'لا رسائل متعثرة',
+  'letters.emptyMore': 'كل رسالة وصلت عولجت.',
+} satisfies Arabic<typeof english>;

@@ -1,0 +1,20 @@
+import { agents } from './agents';
+import { analytics } from './analytics';
+import { failed } from './failed';
+import { frame } from './frame';
+import { health } from './health';
+import { inbox } from './inbox';
+import { jobs } from './jobs';
+import { keys } from './keys';
+import { leads } from './leads';
+import { letters } from './letters';
+import { login } from './login';
+import { message } from './message';
+import { notifications } from './notifications';
+import { settings } from './settings';
+import { simulator } from './simulator';
+import { talk } from './talk';
+import { tasks } from './tasks';
+import { words } from './words';
+
+export const en = { ...agents, ...analytics, ...failed, ...frame, ...health, ...inbox, ...jobs, ...keys, ...leads, ...letters, ...login, ...message, ...notifications, ...settings, ...simulator, ...talk, ...tasks, ...words };
