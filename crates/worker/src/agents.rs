@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{Aids, Context, Given, Record, Switch, Traces};
+use engine::agent::{Aids, Budget, Cap, Context, Given, Record, Switch, Traces};
 use store::agents::{Known, Load, PutBack, Tidy};
 use store::{Next, Turn};
 use types::Fault;
@@ -22,7 +22,7 @@ pub(crate) async fn aids(worker: &Worker, mind: &Mind, held: &Held, turn: &Turn)
     if !mind.engine.needs_aids(s.tenant) {
         return Ok(Aids::default());
     }
-    let load = Load { tenant: s.tenant, conversation: s.conversation, message: turn.message };
+    let load = Load { tenant: s.tenant, conversation: s.conversation, message: turn.message, contact: s.contact };
     let known = worker.store.read(load).await;
     let known = known.map_err(|e| (Fault::Transient, format!("what agents know could not be read: {e}")))?;
     Ok(read(known, s.conversation.to_string()))
@@ -37,7 +37,9 @@ fn read(known: Known, unit: String) -> Aids {
     let given = known.given.and_then(|(intent, confidence, entities)| {
         Some(Given { intent, confidence, entities: serde_json::from_str(&entities).ok()? })
     });
+    let cap = |spent: store::agents::Spent| Cap { tokens: spent.tokens, cost: spent.cost };
     Aids {
+        today: Budget { contact: cap(known.contact_today), tenant: cap(known.tenant_today) },
         unit,
         switches: known.switches.into_iter().map(|(name, on, percent)| Switch { name, on, percent }).collect(),
         contexts: known.contexts.into_iter().map(context).collect(),

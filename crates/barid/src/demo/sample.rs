@@ -17,14 +17,20 @@ pub const PHONE: &str = "97137000001";
 /// Its instance at Green API.
 pub const INSTANCE: &str = "1101000001";
 
+/// Its agent, whose model is played.
+pub const AGENT: &str = "front_desk";
+/// What it compares.
+pub const EXPERIMENT: &str = "who_answers";
+
 /// The files of the folder `secrets`, by name.
-pub const FILES: [&str; 6] = [
+pub const FILES: [&str; 7] = [
     "meta_verify_token",
     "meta_app_secret",
     "meta_access_token",
     "green_api_token",
     "green_webhook_token",
     "runner_token",
+    "model_key",
 ];
 
 /// What proves engine and providers to each other.
@@ -42,6 +48,8 @@ pub struct Secrets {
     pub green_webhook_token: String,
     /// Opens `/api/jobs/*`.
     pub runner_token: String,
+    /// Opens the played model.
+    pub model_key: String,
 }
 
 impl Secrets {
@@ -50,7 +58,7 @@ impl Secrets {
     /// # Errors
     /// Those of `make`.
     pub fn each<E>(mut make: impl FnMut(&'static str) -> Result<String, E>) -> Result<Self, E> {
-        let [verify, app, access, api, webhook, runner] = FILES;
+        let [verify, app, access, api, webhook, runner, model] = FILES;
         Ok(Self {
             meta_verify_token: make(verify)?,
             meta_app_secret: make(app)?,
@@ -58,6 +66,7 @@ impl Secrets {
             green_api_token: make(api)?,
             green_webhook_token: make(webhook)?,
             runner_token: make(runner)?,
+            model_key: make(model)?,
         })
     }
 }
@@ -86,6 +95,20 @@ runner_token = {{ file = "secrets/runner_token" }}
 
 [log]
 level = "warn"
+
+# A language model that is only played; with a vendor's name, address and key in its place it is a real one.
+[[agents]]
+name = "{AGENT}"
+prompt = "You are {{assistant}}, at the front desk of {{business}}. Find out what people need, their full name and e-mail address, then call a colleague."
+tools = ["set_field", "hand_over"]
+[[agents.providers]]
+name = "played"
+kind = "openai"
+base_url = "{providers}/llm/{AGENT}"
+model = "played-1"
+api_key = {{ file = "secrets/model_key" }}
+price_in = 0.5
+price_out = 1.5
 
 [[tenants]]
 slug = "alain"
@@ -125,6 +148,17 @@ reply = "You're very welcome at our office, and someone will expect you."
 reply_ar = "أهلاً بك في مكتبنا، وسيكون أحد زملائنا بانتظارك."
 actions = ["visit"]
 title = "Visits the office"
+
+# Does an agent get more people's address than the flow? It begins rolled out to nobody: see the page "Agents and experiments".
+[[tenants.experiments]]
+name = "{EXPERIMENT}"
+goal = "contact"
+[[tenants.experiments.arms]]
+name = "flow"
+agent = "flow"
+[[tenants.experiments.arms]]
+name = "agent"
+agent = "{AGENT}"
 
 [[tenants.channels]]
 kind = "meta"

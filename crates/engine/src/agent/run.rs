@@ -126,6 +126,8 @@ impl<'a> Run<'a> {
         match &reply {
             Ok(checked) => {
                 record.status = if done.handover.is_some() { "handed_over" } else { "replied" };
+                // Who reads the record wants to know why a person was called.
+                record.error = done.handover.clone().or(record.error);
                 record.output.clone_from(&checked.text);
                 let mut context = ask.context;
                 context.messages.push(Message::User { text: types::text::preview(ask.message, 4_000).to_owned() });
@@ -315,6 +317,7 @@ impl<'a> Run<'a> {
             usage: model::Usage::default(),
             cost: 0,
             ms: 0,
+            tools: Vec::new(),
         });
         let answer = self.line.client.call(&plan, timeout).await;
         self.waiting = None;
@@ -325,6 +328,7 @@ impl<'a> Run<'a> {
             (note.usage, note.cost) = (usage, model.cost(usage));
             note.outcome = result.as_ref().map_or_else(|f| f.class.as_str(), |_| "ok").to_owned();
             note.error = result.as_ref().err().map(|f| f.what.clone());
+            note.tools = result.as_ref().map_or_else(|_| Vec::new(), |c| tools::named(&c.calls));
         }
         match result.as_ref().map_err(|f| (f.class, f.what.as_str())) {
             Err((Class::Passing { .. } | Class::Provider, what)) => permit.failed(what),
