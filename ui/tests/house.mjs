@@ -74,7 +74,9 @@ export const pages = [
   ['settings-channels', '/settings/channels'],
   ['settings-users', '/settings/users'],
   ['settings-tokens', '/settings/tokens'],
+  ['settings-webhooks', '/settings/webhooks'],
   ['settings-record', '/settings/audit'],
+  ['settings-configuration', '/settings/configuration'],
   ['settings-account', '/settings/mine'],
 ];
 

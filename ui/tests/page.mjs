@@ -4,34 +4,12 @@ import assert from 'node:assert/strict';
 import { AxeBuilder } from '@axe-core/playwright';
 import { browser, demo, open, pages, settle } from './house.mjs';
 import { converse } from './people.mjs';
+import { suite } from './suite.mjs';
 
 const house = await demo();
 const chrome = await browser();
-let failed = 0;
-// Nothing here may hold up a run for ever.
-setTimeout(() => {
-  console.error('the page’s tests took longer than 9 min');
-  process.exit(1);
-}, 540_000).unref();
-const results = [];
 // `npm test -- axe` runs what has the word in its name, and the first, which signs in.
-const word = process.argv[2] ?? '';
-async function test(name, body) {
-  if (word && results.length > 0 && !name.includes(word)) return;
-  const began = Date.now();
-  try {
-    let late;
-    const limit = new Promise((_, reject) => {
-      late = setTimeout(() => reject(new Error('it took longer than 2 min')), 120_000);
-    });
-    await Promise.race([body(), limit]).finally(() => clearTimeout(late));
-    results.push(`  ok     ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${name}`);
-  } catch (error) {
-    failed += 1;
-    results.push(`  FAILED ${((Date.now() - began) / 1000).toFixed(1).padStart(5)} s  ${name}`);
-    console.error(`\n${name}\n${error.stack ?? error}`);
-  }
-}
+const { test, end } = suite({ minutes: 9 });
 
 const wide = { viewport: { width: 1440, height: 900 } };
 const context = await chrome.newContext(wide);
@@ -417,5 +395,4 @@ await test('the browser reported nothing broken', () => assert.deepEqual(page.br
 
 await chrome.close();
 await house.stop();
-console.log(results.join('\n'));
-process.exit(failed > 0 ? 1 : 0);
+end();

@@ -5,10 +5,12 @@
 //! - `send.rs`: `/api/whatsapp-send` (S4.9)
 //! - `auth.rs`: tokens in the query or as `Authorization: Bearer`
 //! - `api/`: everything that people and other programs do (S6.2)
+//! - `docs.rs`: what an error code means, what to do about an alert
 //! - `ui.rs`: the web page, out of the binary (S6.1)
 
 pub mod api;
 mod auth;
+mod docs;
 mod figures;
 mod health;
 mod jobs;
@@ -70,6 +72,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/cron/run-outbound-jobs", get(jobs::run_by_cron).post(jobs::run_by_cron))
         .route("/api/whatsapp-send", post(send::send))
         .route("/api/ai-results", post(api::results::take))
+        .route("/docs/{*path}", get(docs::page))
         .with_state(Arc::new(admin))
         .merge(api)
         .fallback(ui::serve)

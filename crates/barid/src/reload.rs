@@ -37,7 +37,7 @@ impl App {
         r.policy.gather.set(wire::gathered(&next, &r.synced));
         r.policy.pauses.set(wire::paused(&next, &r.synced));
         self.worker.change(mind);
-        self.desk.change(wire::desk(&next, &r.synced, r.simulator.clone()));
+        self.desk.change(wire::desk(&next, &r.synced, &self.worker, r.simulator.clone()));
         r.config = next;
         Ok(waits)
     }
@@ -53,6 +53,7 @@ fn take_over(running: &Config, given: Config) -> (Config, Vec<String>) {
         ("[smtp]", running.smtp != given.smtp),
         ("[breakers]", running.breakers != given.breakers),
         ("[alerts]", running.alerts != given.alerts),
+        ("[webhooks]", running.webhooks != given.webhooks),
         ("[log]", running.log != given.log),
     ];
     let mut waits: Vec<String> =
@@ -72,6 +73,7 @@ fn take_over(running: &Config, given: Config) -> (Config, Vec<String>) {
     waits.extend(given.tenants.iter().filter(known).map(|t| format!("tenant {}: new", t.slug)));
     next.agents = given.agents;
     next.warnings = given.warnings;
+    next.shown = given.shown;
     (next, waits)
 }
 

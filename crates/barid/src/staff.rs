@@ -188,6 +188,18 @@ impl Judge for ByTest {
     }
 }
 
+/// The configuration as the page shows it.
+pub fn shown_configuration(config: &Config) -> Vec<admin::api::ConfigurationKey> {
+    let shown = |s: &crate::config::Shown| admin::api::ConfigurationKey {
+        tenant: s.tenant.clone(),
+        key: s.key.clone(),
+        value: s.value.clone(),
+        given: s.given,
+        meaning: s.meaning.to_owned(),
+    };
+    config.shown.iter().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

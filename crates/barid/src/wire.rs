@@ -280,6 +280,14 @@ fn alerts(config: &Config, breakers: Breakers) -> anyhow::Result<worker::alerts:
     })
 }
 
+/// How tenants' endpoints are told, where there is a key for their secrets.
+fn endpoints(config: &Config) -> anyhow::Result<Option<worker::endpoints::Endpoints>> {
+    let Some(key) = config.webhooks.key.clone() else { return Ok(None) };
+    let options = ClientOptions { allow_private: config.send.allow_private, ..ClientOptions::default() };
+    let caller = egress::endpoints::Caller::new(Client::new(options)?, config.webhooks.timeout);
+    Ok(Some(worker::endpoints::Endpoints { caller, key, every: config.webhooks.every }))
+}
+
 /// Free disk under a file, percent; `None`: nobody knows.
 #[cfg(target_os = "linux")]
 fn free_percent(path: &std::path::Path) -> Option<u8> {
@@ -422,6 +430,9 @@ impl App {
             let (queue, incoming) = mpsc::channel(config.jobs.workers.max(1));
             worker.start(incoming);
             worker.watch(alerts(config, worker_breakers)?);
+            if let Some(endpoints) = endpoints(config)? {
+                worker.tell(endpoints);
+            }
             handoff = Some(Handoff { owner, queue });
         }
         let draining = Arc::new(AtomicBool::new(false));
@@ -433,7 +444,7 @@ impl App {
         let spool = spool(config, &store).await?;
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff, spool.clone());
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, start.simulator.clone()));
+        let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, &worker, start.simulator.clone()));
         let follower = CancellationToken::new();
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
@@ -511,8 +522,20 @@ async fn spool(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<Spoo
 pub(crate) fn desk(
     config: &Config,
     synced: &[Synced],
+    worker: &Arc<Worker>,
     simulator: Option<Arc<dyn admin::api::simulator::World>>,
 ) -> admin::api::Options {
+    let worker = Arc::clone(worker);
+    let check_channel = move |channel| -> std::pin::Pin<Box<dyn Future<Output = admin::api::ChannelCheck> + Send>> {
+        let worker = Arc::clone(&worker);
+        Box::pin(async move {
+            let (ok, quality, detail) = match worker.egress().probe(channel).await {
+                Ok(quality) => (true, quality, None),
+                Err(refusal) => (false, None, Some(refusal.reason)),
+            };
+            admin::api::ChannelCheck { ok, detail, quality }
+        })
+    };
     let of = |word: fn(&Tenant) -> &String| {
         config.tenants.iter().map(|t| (t.slug.clone(), word(t).clone())).collect::<std::collections::HashMap<_, _>>()
     };
@@ -524,6 +547,10 @@ pub(crate) fn desk(
         agents: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_agents(config, t))).collect(),
         experiments: config.tenants.iter().map(|t| (t.slug.clone(), staff::shown_experiments(t))).collect(),
         judge: Some(staff::judge()),
+        configuration: staff::shown_configuration(config),
+        webhook_key: config.webhooks.key.clone(),
+        private_webhooks: config.send.allow_private,
+        check_channel: Some(Arc::new(check_channel)),
         simulator,
     }
 }

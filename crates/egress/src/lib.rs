@@ -4,9 +4,11 @@
 //! - [`Egress::deliver`]: one attempt
 //! - [`Egress::trace`]: what the provider's own journal says of an attempt that nobody saw end (S4.4)
 //! - [`alerts`]: tells operators what is wrong (S6.6)
+//! - [`endpoints`]: tells tenants' programs what happened
 //! - [`Egress::probe`]: does the channel's token work (S4.3, `barid doctor`)
 
 pub mod alerts;
+pub mod endpoints;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -219,11 +221,11 @@ impl Egress {
         }
     }
 
-    /// Whether the channel's credentials work.
+    /// Whether the channel's credentials work; with what the provider says of the number's quality, where it says so (Meta).
     ///
     /// # Errors
     /// Why not, in words for the operator.
-    pub async fn probe(&self, channel: ChannelId) -> Result<(), Refusal> {
+    pub async fn probe(&self, channel: ChannelId) -> Result<Option<String>, Refusal> {
         let Some(ready) = self.outlets.get(&channel) else { return Err(unconfigured()) };
         let plan = match &ready.outlet.account {
             Account::Meta(a) => meta::plan_probe(a),
@@ -232,13 +234,13 @@ impl Egress {
         let unreachable = |e: types::http::NoAnswer| Refusal::new(Fault::Transient, e.to_string());
         let answer = self.client.call(&plan, self.timeout).await.map_err(unreachable)?;
         match &ready.outlet.account {
-            Account::Meta(_) if answer.status == 200 => Ok(()),
+            Account::Meta(_) if answer.status == 200 => Ok(meta::quality(&answer)),
             Account::Meta(_) => Err(match meta::read(&answer) {
                 Outcome::Retry(r) | Outcome::Rejected(r) | Outcome::Unknown(r) => r,
-                Outcome::Accepted { .. } => return Ok(()),
+                Outcome::Accepted { .. } => return Ok(None),
             }),
             Account::Green(_) => match green::read_state(&answer)?.as_str() {
-                "authorized" => Ok(()),
+                "authorized" => Ok(None),
                 state => Err(Refusal {
                     scope: Scope::Channel,
                     ..Refusal::new(Fault::Configuration, format!("the instance is {state}: scan its QR code again"))

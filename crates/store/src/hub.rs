@@ -18,6 +18,7 @@ pub struct Hub {
     commits: Notify,
     letters: Notify,
     breakers: Notify,
+    endpoints: Notify,
     waiting: Mutex<HashMap<MessageId, Vec<oneshot::Sender<()>>>>,
     traffic: Mutex<HashMap<ChannelId, Traffic>>,
 }
@@ -94,6 +95,16 @@ impl Hub {
     /// Resolves after the next [`Self::ring_breakers`], or at once if one came since the last wait.
     pub async fn breakers_rang(&self) {
         self.breakers.notified().await;
+    }
+
+    /// Somebody set up an endpoint, or wants one told now: for the one that tells them.
+    pub fn ring_endpoints(&self) {
+        self.endpoints.notify_one();
+    }
+
+    /// Resolves after the next [`Self::ring_endpoints`], or at once if one came since the last wait.
+    pub async fn endpoints_rang(&self) {
+        self.endpoints.notified().await;
     }
 
     /// Something was committed by this process: for the one that keeps the desk.

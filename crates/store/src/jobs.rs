@@ -21,6 +21,9 @@ use crate::sql::{Op, Tx};
 use crate::work::{Deliver, Lease, Next, Snapshot, Turn, Work};
 
 sql! {
+    NOTE_ATTEMPT = "jobs.note_attempt":
+        "INSERT INTO job_attempt (id, tenant_id, job_id, attempt, fault, error, at)
+         SELECT $1, j.tenant_id, j.id, j.attempts, $3, $4, $5 FROM jobs j WHERE j.id = $2";
     DONE = "jobs.done":
         "UPDATE jobs SET state = 'done', outcome = $2, completed_at = $3, error = NULL WHERE id = $1 AND state <> 'done'";
     MERGED = "jobs.merged":
@@ -261,6 +264,8 @@ impl Op for FailTurn {
         leases::check(tx, &self.lease)?;
         let now = tx.now();
         let attempts = tx.first(&ATTEMPTS, params![self.turn.job], |r| r.get::<u32>(0))?.unwrap_or(self.turn.attempt);
+        let id = types::AttemptId(tx.next_id());
+        tx.execute(&NOTE_ATTEMPT, params![id, self.turn.job, self.fault.as_str(), &self.error, now])?;
         match self.policy.job_retry_at(self.fault, attempts, now) {
             Some(at) => {
                 tx.execute(&AGAIN, params![self.turn.job, at.plus(self.jitter), &self.error])?;

@@ -7,6 +7,7 @@
 //! - `sagas/`: what is done beside the reply (S3.6)
 //! - `outbox.rs`: what we say, and what becomes of that
 //! - `alerts.rs`, `breakers.rs`, `channels.rs`, `conversations.rs`, `notifications.rs`, `sweep.rs`: the rest of the rows' lives
+//! - `endpoints.rs`: outgoing webhooks
 //! - `agents.rs`: what agents remember and have done
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
 //! - `carry/`: everything into another database (`barid move`)
@@ -26,6 +27,7 @@ pub mod contacts;
 pub mod conversations;
 pub mod dead_letters;
 pub mod desk;
+pub mod endpoints;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -274,6 +276,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::batches::STATEMENTS,
         desk::breakers::STATEMENTS,
         desk::charts::STATEMENTS,
+        desk::endpoints::STATEMENTS,
         desk::failed::STATEMENTS,
         desk::follow::STATEMENTS,
         desk::inbox::STATEMENTS,
@@ -285,6 +288,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::tasks::STATEMENTS,
         desk::tenants::STATEMENTS,
         desk::thread::STATEMENTS,
+        endpoints::STATEMENTS,
         events::STATEMENTS,
         export::STATEMENTS,
         inbox::STATEMENTS,

@@ -296,7 +296,9 @@ id_values!(
     AuditId,
     SagaId,
     AlertId,
-    AgentSessionId
+    AgentSessionId,
+    EndpointId,
+    DeliveryId
 );
 
 macro_rules! text_values {

@@ -18,6 +18,8 @@ sql! {
     EVENTS = "sweep.events": "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < $1 ORDER BY id LIMIT $2)";
     JOBS = "sweep.jobs":
         "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE id < $1 AND state IN ('done', 'failed') ORDER BY id LIMIT $2)";
+    JOB_ATTEMPTS = "sweep.job_attempts":
+        "DELETE FROM job_attempt WHERE id IN (SELECT id FROM job_attempt WHERE id < $1 ORDER BY id LIMIT $2)";
     SAGA_STEPS = "sweep.saga_steps":
         "DELETE FROM saga_step WHERE saga_id IN
          (SELECT id FROM saga WHERE id < $1 AND state IN ('done', 'compensated') ORDER BY id LIMIT $2)";
@@ -88,6 +90,7 @@ impl Op for Sweep {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Swept> {
         let now = tx.now();
+        tx.execute(&JOB_ATTEMPTS, params![first_id_of(self.jobs_before), self.limit])?;
         Ok(Swept {
             ids: tx.execute(&IDS, params![self.ids_before, self.limit])?,
             receipts: tx.execute(&RECEIPTS, params![self.ids_before, self.limit])?,

@@ -39,7 +39,8 @@ sql! {
     FINISHED = "views.finished_jobs":
         "SELECT state, created_at, completed_at FROM jobs WHERE id > $1 AND completed_at IS NOT NULL ORDER BY id DESC LIMIT $2";
     OPEN_SENDS = "views.open_sends":
-        "SELECT m.status, COUNT(*) FROM outbox o JOIN message m ON m.id = o.message_id WHERE o.due_at IS NOT NULL GROUP BY m.status";
+        "SELECT x.status, COUNT(*) FROM (SELECT (SELECT m.status FROM message m WHERE m.id = o.message_id) AS status FROM outbox o WHERE o.due_at IS NOT NULL) AS x
+         GROUP BY x.status";
     PENDING_LETTERS = "views.pending_letters": "SELECT COUNT(*) FROM dead_letters WHERE status = 'pending'";
     OUTCOME = "views.outcome":
         "SELECT j.state, j.outcome, j.conversation_id, m.status, m.body
@@ -52,7 +53,7 @@ sql! {
          UNION ALL SELECT MAX(id) FROM channels UNION ALL SELECT MAX(id) FROM tenants UNION ALL SELECT MAX(id) FROM notes
          UNION ALL SELECT MAX(id) FROM task UNION ALL SELECT MAX(id) FROM users UNION ALL SELECT MAX(id) FROM tokens
          UNION ALL SELECT MAX(id) FROM audit UNION ALL SELECT MAX(id) FROM batches
-         UNION ALL SELECT MAX(id) FROM spool) AS ids";
+         UNION ALL SELECT MAX(id) FROM endpoint UNION ALL SELECT MAX(id) FROM delivery UNION ALL SELECT MAX(id) FROM spool) AS ids";
 }
 
 /// The largest id in use, for a process that starts on an existing database.

@@ -111,6 +111,10 @@ ids! {
     AgentSessionId;
     /// An alert, or its way to somebody (S6.6).
     AlertId;
+    /// A program of a tenant's that is told what happens (outgoing webhooks).
+    EndpointId;
+    /// One event on its way to one endpoint.
+    DeliveryId;
 }
 
 /// The id that the provider gave a message: `wamid.…` (Meta) or `idMessage` (Green API). Opaque.

@@ -14,6 +14,7 @@
 //! - [`problem`]: a refusal over HTTP, as a value
 //! - [`schema`]: how ids, moments and states read in the API's description
 //! - [`text`]: small text tools that several rooms need
+//! - [`webhook`]: the secrets of outgoing webhooks
 //! - [`words`]: enums that are words in rows, files and the API
 
 pub mod action;
@@ -30,6 +31,7 @@ pub mod schema;
 pub mod secret;
 pub mod states;
 pub mod text;
+pub mod webhook;
 pub mod words;
 
 pub use action::{Action, ActionKind, Effect, OnDoubt, Priority};

@@ -7,6 +7,7 @@
 //! - `schedule.rs`: claims what is due and nobody holds; wakes without polling, polls as the fall-back (S2.7)
 //! - `upkeep.rs`: renews leases, redrives dead letters, sweeps, probes paused channels (S2.6)
 //! - `alerts.rs`: looks for what is wrong and tells it (S6.6)
+//! - `endpoints.rs`: tells tenants' endpoints what happened
 //! - `breakers.rs`: shares the breakers with the other nodes (S4.10)
 //! - `trust.rs`: whether a lease is still ours, before anything is said
 //! - `persist.rs`: writes that must not be lost to a database that is away for a moment
@@ -16,6 +17,7 @@ pub mod alerts;
 mod breakers;
 mod conversation;
 mod deliver;
+pub mod endpoints;
 mod persist;
 mod reconcile;
 mod saga;
@@ -146,6 +148,11 @@ impl Worker {
         self.tasks.spawn(alerts::watch(Arc::clone(self), alerts));
     }
 
+    /// Tells tenants' endpoints what happens, until the drain.
+    pub fn tell(self: &Arc<Self>, endpoints: endpoints::Endpoints) {
+        self.tasks.spawn(endpoints::serve(Arc::clone(self), endpoints));
+    }
+
     /// Claims and works up to `max` conversations that are due, and reports (S2.7).
     pub async fn run_outbound(self: &Arc<Self>, max: u32) -> store::Result<Ran> {
         schedule::run_outbound(self, max).await
@@ -165,6 +172,12 @@ impl Worker {
     /// From the next turn and the next step on, `mind` decides and acts; what is under way ends as it began.
     pub fn change(&self, mind: Mind) {
         *self.mind.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(mind);
+    }
+
+    /// Who sends.
+    #[must_use]
+    pub const fn egress(&self) -> &Egress {
+        &self.egress
     }
 
     /// Who decides and acts now; to be asked once in a turn or a step, which then is of one mind.

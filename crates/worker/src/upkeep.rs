@@ -129,7 +129,7 @@ pub(crate) async fn probe(worker: Arc<Worker>) {
         let Ok(states) = worker.store.read(States).await else { continue };
         for channel in states.into_iter().filter(|c| c.state == ChannelState::Paused) {
             match worker.egress.probe(channel.id).await {
-                Ok(()) => match worker.store.write(Resume(channel.id)).await {
+                Ok(_) => match worker.store.write(Resume(channel.id)).await {
                     Ok(_) => {
                         tracing::info!(channel_id = %channel.id, "this channel works again; its messages go out");
                         worker.store.hub().wake();

@@ -216,7 +216,7 @@ function parse(text: string): unknown {
 
 export const NAMES = [
   'hello', 'reset', 'message.created', 'message.status', 'conversation.updated', 'conversation.presence', 'send.failed', 'job.counts',
-  'breaker.changed', 'sync.progress', 'batch.progress', 'notification.created', 'notification.updated', 'task.updated', 'lead.updated', 'channel.updated',
+  'breaker.changed', 'sync.progress', 'batch.progress', 'notification.created', 'notification.updated', 'task.updated', 'lead.updated', 'channel.updated', 'endpoint.updated', 'breaker.updated', 'dead_letter.updated', 'task.created',
 ] as const;
 
 export const stream = new Stream('/api/v1/events', NAMES);

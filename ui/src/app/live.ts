@@ -17,6 +17,7 @@ const touched: Record<string, string[]> = {
   'lead.updated': ['leads'],
   'breaker.updated': ['health'],
   'channel.updated': ['health', 'channels'],
+  'endpoint.updated': ['endpoints', 'deliveries'],
   'batch.progress': ['batch', 'failed', 'letters', 'counts'],
 };
 

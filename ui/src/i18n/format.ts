@@ -64,7 +64,8 @@ function make(locale: string, clock: number): Format {
     ago: (at) => {
       const seconds = Math.round((of(at).getTime() - clock) / 1000);
       const size = Math.abs(seconds);
-      if (size < 50) return relative.format(seconds > 0 ? 1 : 0, seconds > 0 ? 'minute' : 'second');
+      // The server's clock may be a little ahead of the browser's: what just happened is now, not in a minute.
+      if (size < 50) return relative.format(seconds > 5 ? 1 : 0, seconds > 5 ? 'minute' : 'second');
       if (size < 3600) return relative.format(Math.round(seconds / 60), 'minute');
       if (size < 86_400) return relative.format(Math.round(seconds / 3600), 'hour');
       if (size < 30 * 86_400) return relative.format(Math.round(seconds / 86_400), 'day');

@@ -1,8 +1,8 @@
 import i18n from 'i18next';
 import { initReactI18next, useTranslation } from 'react-i18next';
-import { en } from './en';
+import { en, type Later } from './en';
 
-type Raw = keyof typeof en;
+type Raw = keyof typeof en | keyof Later;
 type Bare<K> = K extends `${infer B}_one` | `${infer B}_other` ? B : K;
 /** Every text; those that count are named without their ending. */
 export type Key = Bare<Raw>;
@@ -63,6 +63,11 @@ export async function speak(language: Language, keep = true) {
       // A browser that keeps nothing asks again next time.
     }
   }
+}
+
+/** Adds texts that come with a part of the page; Arabic has all of its own already. */
+export function later(texts: Partial<Later>) {
+  i18n.addResourceBundle('en', 'translation', texts, true, false);
 }
 
 function mark(language: Language) {

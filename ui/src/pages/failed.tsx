@@ -1,4 +1,4 @@
-import { Alert, Button, Chip, Drawer, Group, Stack } from '@mantine/core';
+import { Alert, Button, Chip, Drawer, Group, Select, Stack } from '@mantine/core';
 import { IconAlertTriangle, IconArchive, IconChecks, IconMessage, IconSend } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -18,6 +18,7 @@ import { DataTable, type Column } from '../parts/table';
 import { retry } from './inbox/use-talk';
 
 const idOf = (row: FailedSend) => row.id;
+const spans = ['1', '24', '168'] as const;
 const tones: Record<string, Tone> = { permanent: 'bad', transient: 'warn', throttled: 'warn', configuration: 'info', ambiguous: 'warn' };
 
 export function FailedPage() {
@@ -27,13 +28,18 @@ export function FailedPage() {
   const mayAct = useMay('agent');
   const filters = useFilters();
   const code = filters.get('code');
+  const channel = filters.get('channel');
+  const hours = spans.find((one) => one === filters.get('hours'));
+  // Whole minutes, so that the same question is asked again and not a new one each second.
+  const from = useMemo(() => (hours ? new Date(Math.floor(Date.now() / 60_000) * 60_000 - Number(hours) * 3_600_000).toISOString() : undefined), [hours]);
+  const channels = useQuery({ queryKey: ['channels', tenant], queryFn: () => must(api.GET('/channels', { params: { query: { tenant } } })) });
   const selection = useSelection();
   const [opened, setOpened] = useState<FailedSend | null>(null);
   const feed = useFeed<FailedSend>({
-    key: ['failed', 'list', tenant, code ?? ''],
+    key: ['failed', 'list', tenant, code ?? '', channel ?? '', from ?? ''],
     id: idOf,
     frozen: selection.ids.size > 0,
-    read: (cursor, signal) => must(api.GET('/failed-sends', { params: { query: { tenant, cursor, error_code: code === undefined ? undefined : Number(code) } }, signal })),
+    read: (cursor, signal) => must(api.GET('/failed-sends', { params: { query: { tenant, cursor, error_code: code === undefined ? undefined : Number(code), channel_id: channel, from } }, signal })),
   });
   const groups = useQuery({ queryKey: ['failed', 'groups', tenant], queryFn: () => must(api.GET('/failed-sends/groups', { params: { query: { tenant } } })) });
   const columns = useMemo<Column<FailedSend>[]>(
@@ -61,12 +67,18 @@ export function FailedPage() {
   const total = code === undefined ? groups.data?.total : undefined;
   const group = groups.data?.groups.find((one) => String(one.error_code ?? 0) === code);
   const matching = code === undefined ? (total?.value ?? 0) : (group?.count ?? 0);
+  // With a number or a span the trial run counts: the button names the set, and no number that would be another (R8).
+  const narrowed = Boolean(channel || hours);
+  const matched = { ...(code === undefined ? {} : { error_code: Number(code) }), ...(channel ? { channel_id: channel } : {}), ...(from ? { from } : {}) };
   const again = async (ids?: string[]) => {
-    const ok = await runBatch(t, { tenant, action: 'retry_failed_sends', ids, filter: ids || code === undefined ? {} : { error_code: Number(code) }, ask: true });
+    const ok = await runBatch(t, { tenant, action: 'retry_failed_sends', ids, filter: ids ? {} : matched, ask: true });
     if (ok) selection.clear();
   };
   const putAway = async (ids?: string[]) => {
-    const ok = await runBatch(t, { tenant, action: 'dismiss_failed_sends', ids, filter: ids || code === undefined ? {} : { error_code: Number(code) }, ask: true });
+    const many = ids?.length ?? matching;
+    const answer = await ask({ title: t('failed.dismissManyTitle'), body: t('failed.dismissMore'), act: ids ? t('failed.dismissSelected', { count: many }) : narrowed ? t('failed.dismissThese') : t('failed.dismissMatching', { count: many, n: format.number(many) }), reason: { label: t('reason'), required: false } });
+    if (!answer) return;
+    const ok = await runBatch(t, { tenant, action: 'dismiss_failed_sends', ids, filter: { ...(ids ? {} : matched), ...(answer.reason ? { reason: answer.reason } : {}) }, ask: true });
     if (ok) selection.clear();
   };
   return (
@@ -76,6 +88,11 @@ export function FailedPage() {
       flush
       filters={
         (groups.data?.groups.length ?? 0) > 0 ? (
+          <>
+          {(channels.data?.data.length ?? 0) > 1 ? (
+            <Select size="xs" w={210} clearable aria-label={t('failed.channel')} placeholder={t('failed.anyChannel')} clearButtonProps={{ 'aria-label': t('clear') }} value={channel ?? null} onChange={(value) => filters.set({ channel: value })} data={(channels.data?.data ?? []).map((one) => ({ value: one.id, label: `${word(t, 'channel', one.kind)} ${one.number}` }))} />
+          ) : null}
+          <Select size="xs" w={150} clearable aria-label={t('failed.span')} placeholder={t('failed.anyTime')} clearButtonProps={{ 'aria-label': t('clear') }} value={hours ?? null} onChange={(value) => filters.set({ hours: value })} data={spans.map((one) => ({ value: one, label: t(`failed.span.${one}`) }))} />
           <Group gap={6} role="group" aria-label={t('failed.causes')}>
             <Chip size="xs" checked={code === undefined} onChange={() => filters.set({ code: null })}>{`${t('all')} · ${format.number(total?.value ?? groups.data?.total.value ?? 0)}${groups.data?.total.capped ? '+' : ''}`}</Chip>
             {groups.data?.groups.slice(0, 8).map((one) => (
@@ -84,16 +101,18 @@ export function FailedPage() {
               </Chip>
             ))}
           </Group>
+          {group?.error ? <span className="quiet"><Said>{group.error}</Said></span> : null}
+          </>
         ) : null
       }
       actions={
         mayAct && matching > 0 ? (
           <Group gap={6}>
             <Button variant="default" leftSection={<IconSend size={15} className="flip" />} onClick={() => void again()}>
-              {t('failed.retryMatching', { count: matching, n: format.number(matching) })}
+              {narrowed ? t('failed.retryThese') : t('failed.retryMatching', { count: matching, n: format.number(matching) })}
             </Button>
             <Button variant="default" leftSection={<IconArchive size={15} />} onClick={() => void putAway()}>
-              {t('failed.dismissMatching', { count: matching, n: format.number(matching) })}
+              {narrowed ? t('failed.dismissThese') : t('failed.dismissMatching', { count: matching, n: format.number(matching) })}
             </Button>
           </Group>
         ) : null
@@ -119,10 +138,10 @@ export function FailedPage() {
         selection={mayAct ? selection : undefined}
         rowName={(row) => row.contact_name ?? row.phone ?? row.id}
         empty={
-          code === undefined ? (
+          code === undefined && !channel && !hours ? (
             <Empty good title={t('failed.empty')} icon={<IconChecks size={28} stroke={1.5} />}>{t('failed.emptyMore')}</Empty>
           ) : (
-            <Empty title={t('empty.title')} action={<Button variant="default" onClick={() => filters.set({ code: null })}>{t('clear')}</Button>} />
+            <Empty title={t('empty.title')} action={<Button variant="default" onClick={() => filters.set({ code: null, channel: null, hours: null })}>{t('clear')}</Button>} />
           )
         }
       />

@@ -5,12 +5,16 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { api, must, type Check } from '../api/client';
 import { useMay, useTenantId } from '../api/session';
-import { useT, word } from '../i18n';
+import { later, useT, word } from '../i18n';
+import { health } from '../i18n/en/health';
 import { useFormat } from '../i18n/format';
 import { done, failed } from '../parts/act';
 import { Breakers } from '../parts/breakers';
 import { Card, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
+import { Runbook } from '../parts/runbook';
 import { Sagas } from '../parts/sagas';
+
+later(health);
 
 /** Checks whose finding is a number that the page can say in its own language. */
 const said = new Set(['database', 'queue_lag', 'processing_p95', 'dead_letters']);
@@ -36,6 +40,8 @@ export function HealthPage() {
     const channel = health?.channels.find((one) => breaker === `channel_${one.id}`);
     return channel ? `${word(t, 'channel', channel.kind)} ${channel.number}` : undefined;
   };
+  /** People know a number by itself, not by the name of its breaker. */
+  const named = (text: string) => text.replace(/channel_\d+/g, (name) => numberOf(name) ?? name);
   /** A check in the page's own words: its name, and what it found. */
   const told = (check: Check): [ReactNode, ReactNode] => {
     if (said.has(check.name)) return [<Ltr>{word(t, 'check', check.name)}</Ltr>, t(`check.said.${check.name as 'database'}`, { n: format.number(Math.round(check.value * 10) / 10) })];
@@ -67,6 +73,9 @@ export function HealthPage() {
                 <Stat value={format.number(health.sends.pending)} label={t('health.waiting')} />
                 <Stat value={format.number(health.sends.sending)} label={t('health.sending')} />
                 <Stat value={format.number(health.sends.unknown)} label={t('health.unknown')} tone={health.sends.unknown ? 'bad' : undefined} />
+                <Stat value={format.number(health.sends.hour)} label={t('health.hour')} />
+                <Stat value={health.sends.hour ? format.percent(health.sends.hour_failed_percent / 100, 1) : '–'} label={t('health.hourFailed')} tone={health.sends.hour_failed_percent > 10 ? 'bad' : undefined} />
+                <Stat value={health.sends.hour_p95_ms == null ? '–' : format.span(health.sends.hour_p95_ms)} label={t('health.p95')} />
                 <Stat value={`${format.number(health.sends.failed.value)}${health.sends.failed.capped ? '+' : ''}`} label={t('nav.failed')} tone={health.sends.failed.value ? 'bad' : undefined} />
                 <Stat value={`${format.number(health.dead_letters.value)}${health.dead_letters.capped ? '+' : ''}`} label={t('nav.letters')} tone={health.dead_letters.value ? 'bad' : undefined} />
               </SimpleGrid>
@@ -85,8 +94,9 @@ export function HealthPage() {
                   {health.alerts.map((alert) => (
                     <Table.Tr key={alert.id} data-alert={alert.kind}>
                       <Table.Td><Tag tone="bad">{word(t, 'alert', alert.kind)}</Tag></Table.Td>
-                      <Table.Td><Said>{alert.detail}</Said> <span className="quiet"><When at={alert.raised_at} /></span></Table.Td>
+                      <Table.Td><Said>{named(alert.detail)}</Said> <span className="quiet"><When at={alert.raised_at} /></span></Table.Td>
                       <Table.Td className="quiet">{alert.deliveries.map((way) => `${way.sink}: ${way.told_at ? t('alert.told') : way.next_try ? t('alert.trying') : t('alert.gaveUp')}`).join(' · ')}</Table.Td>
+                      <Table.Td style={{ textAlign: 'end' }}><Runbook kind={alert.kind} /></Table.Td>
                     </Table.Tr>
                   ))}
                 </Table.Tbody>

@@ -1,4 +1,4 @@
-import { Button, Drawer, Group, SegmentedControl, Stack, Text } from '@mantine/core';
+import { Button, Chip, Drawer, Group, SegmentedControl, Stack, Text } from '@mantine/core';
 import { IconChecks, IconMessage, IconRefresh, IconTrash } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -9,7 +9,7 @@ import { useFilters } from '../app/filters';
 import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
 import { ask, done, failed } from '../parts/act';
-import { Empty, Facts, Json, Line, Ltr, Page, Problem, Tag, Waiting, When, type Tone } from '../parts/basics';
+import { Copy, Empty, Facts, Json, Line, Ltr, Page, Phone, Problem, Said, Tag, Waiting, When, type Tone } from '../parts/basics';
 import { BulkBar, runBatch } from '../parts/bulk';
 import { useFeed, useSelection } from '../parts/feed';
 import { DataTable, type Column } from '../parts/table';
@@ -25,18 +25,22 @@ export function LettersPage() {
   const mayAct = useMay('agent');
   const filters = useFilters();
   const status = statuses.find((one) => one === filters.get('status')) ?? 'pending';
+  const cause = filters.get('cause');
   const selection = useSelection();
   const [opened, setOpened] = useState<string | null>(null);
   const counts = useQuery({ queryKey: ['counts', 'letters', tenant], queryFn: () => must(api.GET('/dead-letters/counts', { params: { query: { tenant } } })) });
+  const groups = useQuery({ queryKey: ['letters', 'groups', tenant], queryFn: () => must(api.GET('/dead-letters/groups', { params: { query: { tenant } } })) });
   const feed = useFeed<Letter>({
-    key: ['letters', tenant, status],
+    key: ['letters', tenant, status, cause ?? ''],
     id: idOf,
     frozen: selection.ids.size > 0,
-    read: (cursor, signal) => must(api.GET('/dead-letters', { params: { query: { tenant, status, cursor } }, signal })),
+    read: (cursor, signal) => must(api.GET('/dead-letters', { params: { query: { tenant, status, error: cause, cursor } }, signal })),
   });
   const columns = useMemo<Column<Letter>[]>(
     () => [
-      { id: 'error', header: t('letters.error'), cell: (row) => <Line width={420}>{row.error}</Line> },
+      { id: 'who', header: t('failed.by'), cell: (row) => <div style={{ minWidth: 0 }}><div style={{ fontWeight: 600 }} className="clip"><Said>{row.contact_name ?? ''}</Said></div><Phone value={row.phone} /></div> },
+      { id: 'text', header: t('failed.text'), wide: true, cell: (row) => <Line width={220}>{row.preview}</Line> },
+      { id: 'error', header: t('letters.error'), cell: (row) => <Line width={320}>{row.error}</Line> },
       { id: 'fault', header: t('failed.class'), cell: (row) => <Tag tone={row.fault === 'permanent' ? 'bad' : 'warn'}>{word(t, 'fault', row.fault)}</Tag> },
       { id: 'tries', header: t('failed.tries'), end: true, cell: (row) => <span className="num">{format.number(row.attempts)}</span> },
       { id: 'redrives', header: t('letters.redrives'), end: true, wide: true, cell: (row) => <span className="num">{format.number(row.redrives)}</span> },
@@ -48,11 +52,18 @@ export function LettersPage() {
   );
   // Without ids: all that wait, counted by the server before anything is done (R3).
   const many = async (action: 'retry_dead_letters' | 'discard_dead_letters', ids?: string[]) => {
+    const filter = !ids && cause ? { error: cause } : {};
+    let reason = '';
     const act = ids ? t('letters.discardSelected', { count: ids.length }) : t('letters.discardMatching', { count: waiting, n: format.number(waiting) });
-    if (action === 'discard_dead_letters' && !(await ask({ title: t('letters.discardTitle'), body: t('letters.discardMore'), act, danger: true, typed: t('letters.discardWord') }))) return;
-    if (await runBatch(t, { tenant, action, ids, ask: !ids })) selection.clear();
+    if (action === 'discard_dead_letters') {
+      const answer = await ask({ title: t('letters.discardTitle'), body: t('letters.discardMore'), act, danger: true, typed: t('letters.discardWord'), reason: { label: t('reason'), required: false } });
+      if (!answer) return;
+      reason = answer.reason;
+    }
+    if (await runBatch(t, { tenant, action, ids, filter: { ...filter, ...(reason ? { reason } : {}) }, ask: !ids })) selection.clear();
   };
-  const waiting = status === 'pending' ? (counts.data?.pending.value ?? 0) : 0;
+  const group = groups.data?.groups.find((one) => one.error === cause);
+  const waiting = status !== 'pending' ? 0 : cause ? (group?.count ?? 0) : (counts.data?.pending.value ?? 0);
   return (
     <Page
       title={t('nav.letters')}
@@ -67,13 +78,25 @@ export function LettersPage() {
         ) : null
       }
       filters={
+        <>
         <SegmentedControl
           size="xs"
           aria-label={t('inbox.status')}
           value={status}
-          onChange={(value) => filters.set({ status: value === 'pending' ? null : value })}
+          onChange={(value) => filters.set({ status: value === 'pending' ? null : value, cause: null })}
           data={statuses.map((one) => ({ value: one, label: `${t(`letters.status.${one}`)}${counts.data ? ` ${format.number(counts.data[one].value)}${counts.data[one].capped ? '+' : ''}` : ''}` }))}
         />
+        {status === 'pending' && ((groups.data?.groups.length ?? 0) > 1 || cause) ? (
+          <Group gap={6} role="group" aria-label={t('failed.causes')}>
+            <Chip size="xs" checked={!cause} onChange={() => filters.set({ cause: null })}>{t('all')}</Chip>
+            {groups.data?.groups.slice(0, 6).map((one) => (
+              <Chip key={one.error} size="xs" checked={cause === one.error} onChange={() => filters.set({ cause: one.error })} title={one.error}>
+                <Said>{one.error.length > 40 ? `${one.error.slice(0, 40)}…` : one.error}</Said>{` · ${format.number(one.count)}`}
+              </Chip>
+            ))}
+          </Group>
+        ) : null}
+        </>
       }
     >
       {selection.ids.size > 0 ? (
@@ -90,8 +113,8 @@ export function LettersPage() {
         open={(row) => setOpened(row.id)}
         opened={opened}
         selection={mayAct && (status === 'pending' || status === 'discarded') ? selection : undefined}
-        rowName={(row) => `#${row.id}`}
-        empty={status === 'pending' ? <Empty good title={t('letters.empty')} icon={<IconChecks size={28} stroke={1.5} />}>{t('letters.emptyMore')}</Empty> : <Empty title={t('empty.title')} action={<Button variant="default" onClick={() => filters.set({ status: null })}>{t('clear')}</Button>} />}
+        rowName={(row) => row.contact_name ?? row.phone ?? row.id}
+        empty={status === 'pending' ? <Empty good title={t('letters.empty')} icon={<IconChecks size={28} stroke={1.5} />}>{t('letters.emptyMore')}</Empty> : <Empty title={t('empty.title')} action={<Button variant="default" onClick={() => filters.set({ status: null, cause: null })}>{t('clear')}</Button>} />}
       />
       <Drawer opened={opened !== null} onClose={() => setOpened(null)} title={t('letters.title')} size="md" closeButtonProps={{ 'aria-label': t('close') }}>
         {opened ? <Detail id={opened} mayAct={mayAct} close={() => setOpened(null)} /> : null}
@@ -131,7 +154,8 @@ function Detail({ id, mayAct, close }: { id: string; mayAct: boolean; close: () 
   };
   return (
     <Stack gap="md">
-      <Text dir="auto" fw={600}>{letter.error}</Text>
+      <Group gap={6} wrap="nowrap" align="flex-start"><Text dir="auto" fw={600} style={{ flex: 1 }}>{letter.error}</Text><Copy text={letter.error} label={`${t('copy')}: ${t('letters.error')}`} /></Group>
+      {letter.preview ? <Text dir="auto" style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>{letter.preview}</Text> : null}
       <Group gap="xs">
         {mayAct ? <Button leftSection={<IconRefresh size={15} />} disabled={letter.status === 'resolved' || letter.status === 'retrying'} onClick={() => void settle('retries')}>{t('letters.retry')}</Button> : null}
         {mayAct ? <Button variant="default" leftSection={<IconTrash size={15} />} disabled={letter.status !== 'pending'} onClick={() => void settle('discard')}>{t('letters.discard')}</Button> : null}
@@ -146,6 +170,7 @@ function Detail({ id, mayAct, close }: { id: string; mayAct: boolean; close: () 
           [t('letters.first'), format.full(letter.first_at)],
           [t('letters.last'), format.full(letter.last_at)],
           [t('letters.next'), letter.next_retry_at ? format.full(letter.next_retry_at) : letter.status === 'pending' ? t('letters.byHand') : null],
+          [t('failed.by'), letter.contact_name || letter.phone ? <><Said>{letter.contact_name ?? ''}</Said> <Phone value={letter.phone} /></> : null],
           ['ID', letter.provider_message_id ? <Ltr mono>{letter.provider_message_id}</Ltr> : null],
         ]}
       />

@@ -3,6 +3,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { api, must, type Breaker } from '../api/client';
 import { useMay } from '../api/session';
 import { useT, word } from '../i18n';
+import { useFormat } from '../i18n/format';
 import { ask, done, failed } from './act';
 import { Ltr, Said, Tag, When } from './basics';
 
@@ -11,6 +12,7 @@ type Turn = 'probe' | 'hold' | 'reset';
 /** Every breaker with what a person may do to it; each act asks for its reason, which goes on record (S4.10). */
 export function Breakers({ all, name }: { all: Breaker[]; name: (breaker: string) => string | undefined }) {
   const { t } = useT();
+  const format = useFormat();
   const admin = useMay('admin');
   const client = useQueryClient();
   const turn = async (breaker: Breaker, how: Turn) => {
@@ -34,8 +36,9 @@ export function Breakers({ all, name }: { all: Breaker[]; name: (breaker: string
           <Group gap={8} wrap="wrap">
             <Tag tone={one.state === 'closed' ? 'good' : one.state === 'open' ? 'bad' : 'warn'}>{one.held ? t('breaker.held') : word(t, 'breaker', one.state)}</Tag>
             <span style={{ fontWeight: 600 }}>{name(one.name) ? <Said>{name(one.name)}</Said> : <Ltr mono>{one.name}</Ltr>}</span>
-            <span className="quiet"><When at={one.since} /></span>
+            <span className="quiet">{t('breaker.since')}: <When at={one.since} /></span>
           </Group>
+          {one.trips > 1 ? <div className="quiet">{t('breaker.trips', { n: format.number(one.trips) })}</div> : null}
           {one.reason ? <div className="quiet"><Said>{one.reason}</Said></div> : null}
           {one.next_try && !one.held ? <div className="quiet">{t('breaker.next')} <When at={one.next_try} /></div> : null}
           {admin ? (

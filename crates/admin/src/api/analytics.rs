@@ -75,6 +75,12 @@ pub(crate) struct Point {
     answered: i64,
     /// The mean time from a message to its answer, seconds; null where none was answered.
     answer_seconds: Option<f64>,
+    /// Conversations that somebody resolved.
+    resolved: i64,
+    /// The mean time from a conversation's beginning to that, seconds; null where none was.
+    resolve_seconds: Option<f64>,
+    /// What models cost, in the currency of the configured prices.
+    cost: f64,
 }
 
 /// Figures over time.
@@ -146,6 +152,9 @@ impl Sum {
         s.conversations += h.conversations;
         s.answered += h.answered;
         s.answer_ms += h.answer_ms;
+        s.resolved += h.resolved;
+        s.resolve_s += h.resolve_s;
+        s.cost += h.cost;
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a mean for people")]
@@ -163,6 +172,9 @@ impl Sum {
             conversations: s.conversations,
             answered: s.answered,
             answer_seconds: (s.answered > 0).then(|| s.answer_ms as f64 / s.answered as f64 / 1000.0),
+            resolved: s.resolved,
+            resolve_seconds: (s.resolved > 0).then(|| s.resolve_s as f64 / s.resolved as f64),
+            cost: s.cost as f64 / 1_000_000.0,
         }
     }
 }
@@ -235,6 +247,9 @@ pub(crate) async fn series_csv(
         "conversations",
         "answered",
         "answer_seconds",
+        "resolved",
+        "resolve_seconds",
+        "cost",
     ]);
     for p in &series.points {
         let mut row = vec![p.label.clone()];
@@ -251,7 +266,8 @@ pub(crate) async fn series_csv(
             ]
             .map(|n| n.to_string()),
         );
-        row.push(p.answer_seconds.map_or_else(String::new, |s| format!("{s:.3}")));
+        let mean = |s: Option<f64>| s.map_or_else(String::new, |s| format!("{s:.3}"));
+        row.extend([mean(p.answer_seconds), p.resolved.to_string(), mean(p.resolve_seconds), format!("{:.6}", p.cost)]);
         table.row(&row);
     }
     Ok(table.response("series.csv"))

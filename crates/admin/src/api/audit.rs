@@ -5,13 +5,14 @@ use axum::extract::State;
 use serde::Deserialize;
 use store::desk::AuditRow;
 use store::desk::audit::List;
+use types::Moment;
 use utoipa::IntoParams;
 
 use super::Shared;
 use super::caller::Caller;
 use super::failure::Answer;
 use super::input::Asked;
-use super::page::{self, Page};
+use super::page::{self, Page, Span};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +22,12 @@ pub(crate) struct AuditQuery {
     tenant: Option<String>,
     /// What concerns no single tenant: users, tokens, sign-ins. For those who see every tenant.
     installation: Option<bool>,
+    /// Only rows from this moment on.
+    #[param(inline)]
+    from: Option<Moment>,
+    /// Only rows before this moment.
+    #[param(inline)]
+    to: Option<Moment>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
@@ -36,7 +43,8 @@ pub(crate) async fn list(
     caller: Caller,
     Asked(query): Asked<AuditQuery>,
 ) -> Answer<Page<AuditRow>> {
-    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
+    let span = Span { from: query.from, to: query.to };
+    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?.within(span);
     let tenant = if query.installation == Some(true) {
         None
     } else {

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Shared;
 use super::caller::{Caller, Who};
 use super::failure::{Answer, Failure};
-use super::input::{Asked, Id, Input};
+use super::input::{Asked, Id, Input, perhaps};
 use super::page::{self, Page};
 
 #[derive(Deserialize, IntoParams)]
@@ -75,8 +75,11 @@ pub(crate) async fn begin(
     if input.filter.ids.as_ref().is_some_and(|ids| ids.len() > 1000) {
         return Err(Failure::bad("filter.ids has at most 1000 ids"));
     }
+    let mut filter = input.filter;
+    filter.error = perhaps("filter.error", filter.error.as_ref(), 2000)?;
+    filter.reason = perhaps("filter.reason", filter.reason.as_ref(), 500)?.filter(|r| !r.is_empty());
     let tenant = caller.tenant(&desk, input.tenant.as_deref()).await?;
-    let begin = Begin { tenant, action: input.action, filter: input.filter, dry_run: input.dry_run, by: caller.by };
+    let begin = Begin { tenant, action: input.action, filter, dry_run: input.dry_run, by: caller.by };
     if input.dry_run {
         return Ok((StatusCode::OK, Json(desk.store.read(begin).await?)));
     }

@@ -221,8 +221,9 @@ pub(crate) struct Queued {
 /// Longest text that WhatsApp takes in one message.
 const LONGEST: usize = 4096;
 
-fn content(input: &SendInput) -> Result<OutboundContent, Failure> {
-    match (&input.text, &input.template) {
+/// What is to be sent: a text or a template, one of the two.
+pub(super) fn content(body: Option<&String>, template: Option<&TemplateInput>) -> Result<OutboundContent, Failure> {
+    match (body, template) {
         (Some(body), None) => {
             let body = text("text", body, LONGEST)?;
             Ok(OutboundContent::Text { body })
@@ -251,7 +252,7 @@ pub(crate) async fn send(
 ) -> Result<(StatusCode, Json<Queued>), Failure> {
     let answer = acts::Answer {
         id,
-        content: content(&input)?,
+        content: content(input.text.as_ref(), input.template.as_ref())?,
         seen: input.seen,
         key,
         pauses: desk.pauses(),

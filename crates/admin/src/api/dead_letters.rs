@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use store::desk::letters::{Counts, Get, List, Settle};
-use store::desk::{Letter, LetterCounts};
-use types::DeadLetterId;
+use serde::{Deserialize, Serialize};
+use store::desk::letters::{Counts, Get, Groups, List, Settle};
+use store::desk::{Letter, LetterCounts, LetterGroup};
 use types::states::DeadLetterStatus;
-use utoipa::IntoParams;
+use types::{DeadLetterId, Moment};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::acts::ReasonInput;
@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::conversations::TenantQuery;
 use super::failure::Answer;
 use super::input::{Asked, Id, Input, perhaps};
-use super::page::{self, Page};
+use super::page::{self, Page, Span};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +26,15 @@ pub(crate) struct LetterQuery {
     /// Only of this status.
     #[param(inline)]
     status: Option<DeadLetterStatus>,
+    /// Only of this cause, as `/dead-letters/groups` names it.
+    #[param(max_length = 2000)]
+    error: Option<String>,
+    /// Only rows from this moment on.
+    #[param(inline)]
+    from: Option<Moment>,
+    /// Only rows before this moment.
+    #[param(inline)]
+    to: Option<Moment>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
@@ -41,10 +50,31 @@ pub(crate) async fn list(
     caller: Caller,
     Asked(query): Asked<LetterQuery>,
 ) -> Answer<Page<Letter>> {
-    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
+    let span = Span { from: query.from, to: query.to };
+    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?.within(span);
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
-    let list = List { tenant, status: query.status, after: asked.newest(), limit: asked.fetch() };
+    let error = perhaps("error", query.error.as_ref(), 2000)?;
+    let list = List { tenant, status: query.status, error, after: asked.newest(), limit: asked.fetch() };
     Ok(Json(asked.page(desk.store.read(list).await?)))
+}
+
+/// Dead letters by their causes.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LetterGroups {
+    /// The newest 10 000 that wait, the most frequent cause first.
+    groups: Vec<LetterGroup>,
+}
+
+/// Dead letters that wait, by their causes.
+#[utoipa::path(get, path = "/dead-letters/groups", tag = "dead letters", params(TenantQuery),
+    responses((status = 200, body = LetterGroups)))]
+pub(crate) async fn groups(
+    State(desk): Shared,
+    caller: Caller,
+    Asked(query): Asked<TenantQuery>,
+) -> Answer<LetterGroups> {
+    let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
+    Ok(Json(LetterGroups { groups: desk.store.read(Groups(tenant)).await? }))
 }
 
 /// The counts over the tabs.

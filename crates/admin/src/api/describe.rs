@@ -10,7 +10,8 @@ use super::rights::{self, KEYED, Right};
 
 const ABOUT: &str = "Everything a team does with Barid. Ids are texts, moments RFC 3339 in UTC. Lists answer `{data, next, prev, has_more}`: \
 give `next` back as `cursor`. Refusals are `application/problem+json`, each `code` with a page in docs/errors. POST takes `Idempotency-Key` \
-(the same key does a thing once, for 24 hours). Sign in for a cookie, or send a token as `Authorization: Bearer brd_…`.";
+(the same key does a thing once, for 24 hours). GET answers an `ETag`, which `If-None-Match` takes, and for a row with a `version` `If-Match` too. \
+Sign in for a cookie, or send a token as `Authorization: Bearer brd_…`.";
 
 /// Everything but the routes.
 pub(crate) fn head() -> OpenApi {
@@ -27,6 +28,7 @@ pub(crate) fn head() -> OpenApi {
     let token = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     let parts = ComponentsBuilder::new()
         .schema(types::problem::Problem::name(), types::problem::Problem::schema())
+        .schema(types::problem::Part::name(), types::problem::Part::schema())
         .security_scheme("session", session)
         .security_scheme("token", token);
     OpenApiBuilder::new()
@@ -100,6 +102,10 @@ fn common(path: &str, method: &str, operation: &mut Value) {
     for response in responses.values_mut().filter_map(Value::as_object_mut) {
         response.entry("description").or_insert_with(|| json!("Done"));
     }
+    if !changes && !matches!(path, "/events" | "/openapi.json") && !path.ends_with(".csv") {
+        let known = json!({ "description": "What `If-None-Match` names is what there is" });
+        responses.entry("304").or_insert(known);
+    }
     let mut may = |fits: bool, statuses: &[&str]| {
         for status in statuses.iter().filter(|_| fits) {
             let refusal = format!("#/components/responses/Refusal{status}");
@@ -156,7 +162,11 @@ fn schema_of(name: &str, schema: &mut Value) {
     for part in parts {
         let Some(object) = part.as_object_mut() else { continue };
         let Some(fields) = object.get("properties").and_then(Value::as_object) else { continue };
-        let names: Vec<String> = fields.keys().filter(|f| name != "Problem" || *f != "instance").cloned().collect();
+        let names: Vec<String> = fields
+            .keys()
+            .filter(|f| name != "Problem" || !matches!(f.as_str(), "instance" | "errors"))
+            .cloned()
+            .collect();
         if input {
             object.insert("additionalProperties".into(), json!(false));
         } else {

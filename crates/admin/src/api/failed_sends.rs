@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use store::desk::failed::{DismissOne, Get, Groups, List, RetryOne};
 use store::desk::{Count, FailedGroup, FailedSend};
-use types::MessageId;
+use types::{ChannelId, MessageId, Moment};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::conversations::TenantQuery;
 use super::failure::{Answer, Failure};
 use super::input::{Asked, Id, Input, perhaps};
-use super::page::{self, Page};
+use super::page::{self, Page, Span};
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +25,15 @@ pub(crate) struct FailedQuery {
     tenant: Option<String>,
     /// Only of this code of the provider; 0: those without one.
     error_code: Option<i64>,
+    /// Only over this number.
+    #[param(inline)]
+    channel_id: Option<ChannelId>,
+    /// Only rows from this moment on.
+    #[param(inline)]
+    from: Option<Moment>,
+    /// Only rows before this moment.
+    #[param(inline)]
+    to: Option<Moment>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
@@ -40,9 +49,11 @@ pub(crate) async fn list(
     caller: Caller,
     Asked(query): Asked<FailedQuery>,
 ) -> Answer<Page<FailedSend>> {
-    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
+    let span = Span { from: query.from, to: query.to };
+    let asked = page::Asked::of(query.limit, query.cursor.as_deref())?.within(span);
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
-    let list = List { tenant, code: query.error_code, after: asked.newest(), limit: asked.fetch() };
+    let list =
+        List { tenant, code: query.error_code, channel: query.channel_id, after: asked.newest(), limit: asked.fetch() };
     Ok(Json(asked.page(desk.store.read(list).await?)))
 }
 

@@ -30,6 +30,13 @@ impl Failure {
         Self(Problem::new("bad-request", 400, "The request cannot be used", detail))
     }
 
+    /// A part of the body that cannot be used, by its JSON pointer.
+    pub(crate) fn at(pointer: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let Self(problem) = Self::bad(detail.clone());
+        Self(problem.part(pointer, detail))
+    }
+
     pub(crate) fn signed_out() -> Self {
         let detail = "sign in at POST /api/v1/auth/login, or show a token as Authorization: Bearer …";
         Self(Problem::new("signed-out", 401, "Nobody is signed in", detail))

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -83,7 +83,10 @@ async fn pass(desk: &Arc<Desk>, path: &str, request: Request, next: Next, origin
         parts.extensions.insert(caller.clone());
     }
     if !changes {
-        return Ok(next.run(Request::from_parts(parts, body)).await);
+        let known = parts.headers.get(header::IF_NONE_MATCH).cloned();
+        let one = route.ends_with("{id}");
+        let response = next.run(Request::from_parts(parts, body)).await;
+        return tagged(response, known.as_ref(), one).await;
     }
     let bytes = read(&parts, body).await?;
     match (key(&parts, route)?, caller) {
@@ -92,6 +95,47 @@ async fn pass(desk: &Arc<Desk>, path: &str, request: Request, next: Next, origin
         }
         _ => Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await),
     }
+}
+
+/// Answers up to this carry an `ETag`.
+const LARGEST_TAGGED: u64 = 1024 * 1024;
+
+/// A JSON answer with its `ETag`: a row's own version, which `If-Match` takes, or a digest. Who has it already gets 304 and no body.
+async fn tagged(response: Response, known: Option<&HeaderValue>, one: bool) -> Result<Response, Failure> {
+    let json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    let small = response.body().size_hint().upper().is_some_and(|size| size <= LARGEST_TAGGED);
+    if response.status() != StatusCode::OK || !json || !small {
+        return Ok(response);
+    }
+    let (mut head, body) = response.into_parts();
+    let bytes = body.collect().await.map_err(|e| Failure::internal(&e))?.to_bytes();
+    let version = if one { version_of(&bytes) } else { None };
+    let tag = version.map_or_else(
+        || format!("W/\"{}\"", types::text::preview(&digest(&bytes), 32)),
+        |version| format!("\"{version}\""),
+    );
+    let had = known.and_then(|v| v.to_str().ok());
+    let same = had.is_some_and(|had| had.split(',').any(|one| one.trim() == tag));
+    if let Ok(value) = HeaderValue::from_str(&tag) {
+        head.headers.insert(header::ETAG, value);
+    }
+    if !same {
+        return Ok(Response::from_parts(head, Body::from(bytes)));
+    }
+    head.status = StatusCode::NOT_MODIFIED;
+    head.headers.remove(header::CONTENT_TYPE);
+    head.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(head, Body::empty()))
+}
+
+/// The version that a row says of itself.
+fn version_of(row: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        version: String,
+    }
+    let version = serde_json::from_slice::<Versioned>(row).ok()?.version;
+    version.bytes().all(|b| b.is_ascii_alphanumeric()).then_some(version)
 }
 
 /// Refuses what a page of another site made the browser send.

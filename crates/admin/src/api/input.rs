@@ -67,7 +67,7 @@ pub(crate) fn text(what: &str, given: &str, longest: usize) -> Result<String, Fa
     let clean = types::text::without_nul(given);
     let clean = clean.trim();
     if clean.is_empty() {
-        return Err(Failure::bad(format!("{what} is empty")));
+        return Err(of_part(what, format!("{what} is empty")));
     }
     within(what, clean, longest)?;
     Ok(clean.to_owned())
@@ -83,7 +83,12 @@ pub(crate) fn perhaps(what: &str, given: Option<&String>, longest: usize) -> Res
 
 fn within(what: &str, text: &str, longest: usize) -> Result<(), Failure> {
     if text.chars().count() > longest {
-        return Err(Failure::bad(format!("{what} is longer than {longest} characters")));
+        return Err(of_part(what, format!("{what} is longer than {longest} characters")));
     }
     Ok(())
+}
+
+/// What is wrong with the part `what` of a body; words that name no one place have no pointer.
+fn of_part(what: &str, detail: String) -> Failure {
+    if what.contains(' ') { Failure::bad(detail) } else { Failure::at(&format!("/{}", what.replace('.', "/")), detail) }
 }

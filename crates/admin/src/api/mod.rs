@@ -6,7 +6,7 @@
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
 //! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
 //!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
-//!   `batches.rs`, `simulator.rs`
+//!   `batches.rs`, `endpoints.rs`, `configuration.rs`, `simulator.rs`
 
 mod acts;
 mod agents;
@@ -17,10 +17,12 @@ mod auth;
 mod batches;
 mod breakers;
 mod caller;
+mod configuration;
 mod conversations;
 mod csv;
 mod dead_letters;
 mod describe;
+mod endpoints;
 mod events;
 pub mod experiments;
 mod failed_sends;
@@ -66,11 +68,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use agents::{AgentInfo, BudgetInfo};
+pub use configuration::ConfigurationKey;
 pub use experiments::ExperimentInfo;
 use failure::Failure;
 use feed::Feed;
 pub use guard::Peer;
 use password::Hasher;
+pub use tenants::{ChannelCheck, CheckChannel};
 
 /// Where the API is.
 pub const PREFIX: &str = "/api/v1";
@@ -92,6 +96,14 @@ pub struct Options {
     pub experiments: HashMap<String, Vec<ExperimentInfo>>,
     /// Says what experiments' outcomes mean.
     pub judge: Option<Arc<dyn experiments::Judge>>,
+    /// The configuration as people may look at it.
+    pub configuration: Vec<ConfigurationKey>,
+    /// From what the secrets of outgoing webhooks are made; without it there are none.
+    pub webhook_key: Option<types::Secret>,
+    /// Outgoing webhooks may go to private addresses and without TLS.
+    pub private_webhooks: bool,
+    /// Asks the provider of a number whether its credentials work.
+    pub check_channel: Option<Arc<tenants::CheckChannel>>,
     /// The demo's simulated providers.
     pub simulator: Option<Arc<dyn simulator::World>>,
 }
@@ -233,6 +245,23 @@ pub(crate) fn secret() -> String {
 
 type Shared = State<Arc<Desk>>;
 
+/// What waits to be worked, and what could not be.
+fn queue() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::counts))
+        .routes(routes!(dead_letters::groups))
+        .routes(routes!(dead_letters::get))
+        .routes(routes!(dead_letters::retry))
+        .routes(routes!(dead_letters::discard))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::counts))
+        .routes(routes!(jobs::kinds))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::cancel))
+}
+
 /// What was done beside the replies.
 fn actions() -> OpenApiRouter<Arc<Desk>> {
     OpenApiRouter::new()
@@ -267,6 +296,8 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::channels))
         .routes(routes!(tenants::resume_channel))
+        .routes(routes!(tenants::check_channel))
+        .routes(routes!(tenants::test_channel))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::counts))
         .routes(routes!(conversations::get))
@@ -288,15 +319,8 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(failed_sends::get))
         .routes(routes!(failed_sends::retry))
         .routes(routes!(failed_sends::dismiss))
-        .routes(routes!(dead_letters::list))
-        .routes(routes!(dead_letters::counts))
-        .routes(routes!(dead_letters::get))
-        .routes(routes!(dead_letters::retry))
-        .routes(routes!(dead_letters::discard))
+        .merge(queue())
         .merge(actions())
-        .routes(routes!(jobs::list))
-        .routes(routes!(jobs::counts))
-        .routes(routes!(jobs::get))
         .routes(routes!(leads::list))
         .routes(routes!(leads::csv))
         .routes(routes!(leads::get, leads::change))
@@ -316,12 +340,14 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(analytics::series))
         .routes(routes!(analytics::series_csv))
         .merge(wellbeing())
+        .merge(webhooks())
         .routes(routes!(users::list, users::add))
         .routes(routes!(users::get, users::change))
         .routes(routes!(users::link))
         .routes(routes!(tokens::list, tokens::add))
         .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))
+        .routes(routes!(configuration::list))
         .routes(routes!(batches::list, batches::begin))
         .routes(routes!(batches::get))
         .routes(routes!(batches::cancel))
@@ -329,6 +355,20 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(simulator::messages, simulator::write))
         .routes(routes!(simulator::add_fault, simulator::clear_faults))
         .routes(routes!(simulator::clock))
+        .routes(routes!(simulator::happened))
+}
+
+/// Programs that are told what happens.
+fn webhooks() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(endpoints::list, endpoints::add))
+        .routes(routes!(endpoints::get, endpoints::change, endpoints::remove))
+        .routes(routes!(endpoints::rotate))
+        .routes(routes!(endpoints::test))
+        .routes(routes!(endpoints::recover))
+        .routes(routes!(endpoints::deliveries))
+        .routes(routes!(endpoints::delivery))
+        .routes(routes!(endpoints::resend))
 }
 
 /// Agents, their switches, and experiments.

@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use store::desk::{After, Rows};
+use types::Moment;
+use types::ids::first_id_of;
 use utoipa::ToSchema;
 
 use super::failure::Failure;
@@ -36,6 +38,19 @@ pub(crate) struct Asked {
     pub limit: u32,
     /// Where each page up to this one begins; the last is this one's. Empty: the first page.
     starts: Vec<After>,
+    /// Rows older than this id are left out.
+    oldest: i64,
+    /// Rows from this id on are left out.
+    before: i64,
+}
+
+/// A span of time of a list's rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Span {
+    /// Only rows from this moment on.
+    pub from: Option<Moment>,
+    /// Only rows before this moment.
+    pub to: Option<Moment>,
 }
 
 impl Asked {
@@ -49,7 +64,14 @@ impl Asked {
             None | Some("") => Vec::new(),
             Some(text) => read(text).ok_or_else(|| Failure::bad("cursor is not one of ours: begin without one"))?,
         };
-        Ok(Self { limit, starts })
+        Ok(Self { limit, starts, oldest: 0, before: i64::MAX })
+    }
+
+    /// The same of a list whose newest rows come first, within a span of time: ids grow with time.
+    pub(crate) fn within(mut self, span: Span) -> Self {
+        self.oldest = span.from.map_or(0, |at| first_id_of(at.0));
+        self.before = span.to.map_or(i64::MAX, |at| first_id_of(at.0));
+        self
     }
 
     /// Where this page begins; `None`: at the beginning.
@@ -59,7 +81,8 @@ impl Asked {
 
     /// The same where the newest comes first.
     pub(crate) fn newest(&self) -> After {
-        self.after().unwrap_or(After::NEWEST)
+        let after = self.after().unwrap_or(After::NEWEST);
+        if after.id > self.before { After { key: self.before, id: self.before } } else { after }
     }
 
     /// One row more than the page has: whether there is a next one.
@@ -69,6 +92,7 @@ impl Asked {
 
     /// The page of what was fetched.
     pub(crate) fn page<T>(&self, mut rows: Rows<T>) -> Page<T> {
+        rows.retain(|(after, _)| after.id >= self.oldest);
         let has_more = rows.len() > self.limit as usize;
         rows.truncate(self.limit as usize);
         let next = rows.last().filter(|_| has_more).map(|(after, _)| {
@@ -127,6 +151,19 @@ mod tests {
         assert_eq!(back.after(), second.after());
         let start = Asked::of(Some(2), back.page(rows(3, 3)).prev.as_deref()).unwrap();
         assert_eq!(start.after(), None);
+    }
+
+    #[test]
+    fn a_span_of_time_leaves_out_what_is_older_and_what_is_younger() {
+        let at = |seconds| Moment(types::Timestamp::from_seconds(1_800_000_000 + seconds));
+        let id = |seconds| first_id_of(at(seconds).0);
+        let asked = || Asked::of(Some(2), None).unwrap();
+        let whole: Rows<i64> = [9, 7, 5].map(|s| (After { key: id(s), id: id(s) }, s)).into();
+        let span = Span { from: Some(at(6)), to: Some(at(9)) };
+        assert_eq!(asked().within(span).newest().id, id(9), "the reading begins before the end of the span");
+        let page = asked().within(Span { to: None, ..span }).page(whole.clone());
+        assert_eq!((page.data.as_slice(), page.has_more), (&[9, 7][..], false), "and nothing older follows");
+        assert!(asked().within(Span::default()).page(whole).has_more);
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("POST",   "/failed-sends/{id}/dismiss", Need(Agent, Sends)),
     ("GET",    "/dead-letters", Need(Viewer, Read)),
     ("GET",    "/dead-letters/counts", Need(Viewer, Read)),
+    ("GET",    "/dead-letters/groups", Need(Viewer, Read)),
     ("GET",    "/dead-letters/{id}", Need(Viewer, Read)),
     ("POST",   "/dead-letters/{id}/retries", Need(Agent, DeadLetters)),
     ("POST",   "/dead-letters/{id}/discard", Need(Agent, DeadLetters)),
@@ -64,7 +65,10 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("POST",   "/sagas/{id}/skip", Need(Agent, DeadLetters)),
     ("GET",    "/jobs", Need(Viewer, Read)),
     ("GET",    "/jobs/counts", Need(Viewer, Read)),
+    ("GET",    "/jobs/kinds", Need(Viewer, Read)),
     ("GET",    "/jobs/{id}", Need(Viewer, Read)),
+    ("POST",   "/jobs/{id}/retries", Need(Agent, DeadLetters)),
+    ("POST",   "/jobs/{id}/cancel", Need(Agent, DeadLetters)),
     ("GET",    "/leads", Need(Viewer, Read)),
     ("GET",    "/leads.csv", Need(Viewer, Read)),
     ("GET",    "/leads/{id}", Need(Viewer, Read)),
@@ -99,6 +103,8 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("POST",   "/breakers/{id}/reset", Need(Admin, Settings)),
     ("GET",    "/channels", Need(Viewer, Read)),
     ("POST",   "/channels/{id}/resume", Need(Admin, Settings)),
+    ("POST",   "/channels/{id}/check", Need(Admin, Settings)),
+    ("POST",   "/channels/{id}/test", Need(Admin, Settings)),
     ("GET",    "/users", Need(Agent, Settings)),
     ("POST",   "/users", Need(Admin, Settings)),
     ("GET",    "/users/{id}", Need(Admin, Settings)),
@@ -107,12 +113,25 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("GET",    "/tokens", Need(Admin, Settings)),
     ("POST",   "/tokens", Need(Admin, Settings)),
     ("POST",   "/tokens/{id}/revoke", Need(Admin, Settings)),
+    ("GET",    "/webhook-endpoints", Need(Admin, Settings)),
+    ("POST",   "/webhook-endpoints", Need(Admin, Settings)),
+    ("GET",    "/webhook-endpoints/{id}", Need(Admin, Settings)),
+    ("PATCH",  "/webhook-endpoints/{id}", Need(Admin, Settings)),
+    ("DELETE", "/webhook-endpoints/{id}", Need(Admin, Settings)),
+    ("POST",   "/webhook-endpoints/{id}/rotate", Need(Admin, Settings)),
+    ("POST",   "/webhook-endpoints/{id}/test", Need(Admin, Settings)),
+    ("POST",   "/webhook-endpoints/{id}/recover", Need(Admin, Settings)),
+    ("GET",    "/webhook-endpoints/{id}/deliveries", Need(Admin, Settings)),
+    ("GET",    "/webhook-deliveries/{id}", Need(Admin, Settings)),
+    ("POST",   "/webhook-deliveries/{id}/resend", Need(Admin, Settings)),
+    ("GET",    "/configuration", Need(Admin, Settings)),
     ("GET",    "/audit", Need(Admin, Settings)),
     ("GET",    "/batches", Need(Viewer, Read)),
     ("POST",   "/batches", Need(Agent, Sends)),
     ("GET",    "/batches/{id}", Need(Viewer, Read)),
     ("POST",   "/batches/{id}/cancel", Need(Agent, Sends)),
     ("GET",    "/simulator", Need(Viewer, Simulator)),
+    ("GET",    "/simulator/events", Need(Viewer, Simulator)),
     ("GET",    "/simulator/messages", Need(Viewer, Simulator)),
     ("POST",   "/simulator/messages", Need(Agent, Simulator)),
     ("POST",   "/simulator/faults", Need(Agent, Simulator)),
@@ -121,7 +140,8 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
 ];
 
 /// Routes that send something, or begin work on many rows: without an `Idempotency-Key` a lost answer could do it twice.
-pub(crate) const KEYED: &[&str] = &["/conversations/{id}/messages", "/failed-sends/{id}/retries", "/batches"];
+pub(crate) const KEYED: &[&str] =
+    &["/conversations/{id}/messages", "/failed-sends/{id}/retries", "/channels/{id}/test", "/batches"];
 
 /// What a route asks; `None`: it is in no table, so nobody may.
 pub(crate) fn of(method: &str, path: &str) -> Option<Right> {

@@ -176,6 +176,28 @@ pub struct SimulatedPhone {
     pub typing: bool,
 }
 
+/// Something that happened between the engine and its simulated providers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SimulatedEvent {
+    /// Counts on.
+    pub order: u64,
+    /// When.
+    pub at: Moment,
+    /// `webhook`, `send`, `status`, `read`.
+    pub kind: String,
+    /// Of whom: a phone number, or nothing.
+    pub phone: Option<String>,
+    /// What, in words.
+    pub text: String,
+}
+
+/// What happened, the newest last.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SimulatedEvents {
+    /// At most 300.
+    pub events: Vec<SimulatedEvent>,
+}
+
 /// A future of the demo's world.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -191,6 +213,8 @@ pub trait World: Send + Sync {
     fn clear(&self);
     /// The clock jumps, for the engine too.
     fn advance(&self, hours: u32);
+    /// What happened after `order`, the newest 300.
+    fn events(&self, after: u64) -> Doing<'_, Vec<SimulatedEvent>>;
     /// The phone of a lead.
     fn phone(&self, channel: Option<String>, phone: String) -> Doing<'_, SimulatedPhone>;
 }
@@ -303,4 +327,23 @@ pub(crate) async fn clock(
     world.advance(input.hours);
     desk.store.hub().wake();
     Ok(Json(world.state()))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct HappenedQuery {
+    /// Only what came after this one.
+    after: Option<u64>,
+}
+
+/// What happened between the engine and its simulated providers: webhooks, sends, statuses.
+#[utoipa::path(get, path = "/simulator/events", tag = "simulator", params(HappenedQuery),
+    responses((status = 200, body = SimulatedEvents)))]
+pub(crate) async fn happened(
+    State(desk): Shared,
+    _: Caller,
+    Asked(query): Asked<HappenedQuery>,
+) -> Answer<SimulatedEvents> {
+    Ok(Json(SimulatedEvents { events: world(&desk)?.events(query.after.unwrap_or(0)).await }))
 }

@@ -1,18 +1,22 @@
 //! Tenants and their numbers.
 
-use axum::Json;
+use std::pin::Pin;
+
 use axum::extract::State;
-use serde::Serialize;
-use store::desk::tenants::{Channels, ResumeChannel};
+use axum::{Extension, Json};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use store::desk::tenants::{Channels, ResumeChannel, TestChannel, Visible};
 use store::desk::{Channel, Tenant};
-use types::ChannelId;
+use types::{ChannelId, ConversationId, MessageId};
 use utoipa::ToSchema;
 
 use super::Shared;
 use super::caller::Caller;
-use super::conversations::TenantQuery;
-use super::failure::Answer;
-use super::input::{Asked, Id};
+use super::conversations::{TemplateInput, TenantQuery, content};
+use super::failure::{Answer, Failure};
+use super::guard::Key;
+use super::input::{Asked, Id, Input};
 use super::page::{self, Page};
 
 /// The tenants that the caller sees; all of them on one page.
@@ -49,4 +53,77 @@ pub(crate) async fn resume_channel(State(desk): Shared, caller: Caller, Id(chann
     let resumed = desk.store.write(ResumeChannel { channel, access: caller.access, by: caller.by }).await?;
     desk.store.hub().wake();
     Ok(Json(Resumed { resumed }))
+}
+
+/// What the provider says of a number, asked now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ChannelCheck {
+    /// It took our credentials.
+    pub ok: bool,
+    /// Why not.
+    pub detail: Option<String>,
+    /// The number's quality, where the provider says it (Meta): `GREEN`, `YELLOW`, `RED`, `UNKNOWN`.
+    pub quality: Option<String>,
+}
+
+/// Asks the provider of a channel.
+pub type CheckChannel =
+    dyn Fn(ChannelId) -> Pin<Box<dyn Future<Output = ChannelCheck> + Send>> + Send + std::marker::Sync;
+
+/// Asks the number's provider whether the credentials work, and how good the number is. Sends nothing.
+#[utoipa::path(post, path = "/channels/{id}/check", tag = "settings", params(("id" = ChannelId, Path)),
+    responses((status = 200, body = ChannelCheck)))]
+pub(crate) async fn check_channel(
+    State(desk): Shared,
+    caller: Caller,
+    Id(channel): Id<ChannelId>,
+) -> Answer<ChannelCheck> {
+    desk.store.read(Visible { channel, access: caller.access }).await?;
+    let check = desk.options().check_channel.clone();
+    let check = check.ok_or_else(|| Failure::refused("this node sends nothing, so it cannot ask: use another one"))?;
+    Ok(Json(check(channel).await))
+}
+
+/// A message to see whether a number works.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChannelTestInput {
+    /// To whom: a phone number with its country code.
+    #[schema(min_length = 4, max_length = 30)]
+    to: String,
+    /// The text; it arrives only where the person wrote to this number in the last 24 hours.
+    #[serde(default)]
+    #[schema(max_length = 4096)]
+    text: Option<String>,
+    /// An approved template instead, which arrives always.
+    #[serde(default)]
+    template: Option<TemplateInput>,
+}
+
+/// A test on its way.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChannelTest {
+    /// The message: its row says what becomes of it.
+    message_id: MessageId,
+    /// Its conversation.
+    conversation_id: ConversationId,
+}
+
+/// Sends a message to a number of your choice, by the same outbox as every other.
+#[utoipa::path(post, path = "/channels/{id}/test", tag = "settings", params(("id" = ChannelId, Path)),
+    request_body = ChannelTestInput, responses((status = 202, body = ChannelTest)))]
+pub(crate) async fn test_channel(
+    State(desk): Shared,
+    caller: Caller,
+    Id(channel): Id<ChannelId>,
+    Extension(Key(key)): Extension<Key>,
+    Input(input): Input<ChannelTestInput>,
+) -> Result<(StatusCode, Json<ChannelTest>), Failure> {
+    let phone = types::text::phone_digits(&input.to)
+        .ok_or_else(|| Failure::at("/to", "to is no phone number: digits with the country code"))?;
+    let content = content(input.text.as_ref(), input.template.as_ref())?;
+    let test = TestChannel { channel, phone, content, key, access: caller.access, by: caller.by };
+    let (message_id, conversation_id) = desk.store.write(test).await?;
+    desk.store.hub().wake();
+    Ok((StatusCode::ACCEPTED, Json(ChannelTest { message_id, conversation_id })))
 }

@@ -12,8 +12,8 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use store::accounts::{tokens, users};
 use store::channels::{ChannelSeed, Sync, TenantSeed};
-use store::desk::tasks;
 use store::desk::{Access, By, Priority, Role, Scope, batches};
+use store::desk::{endpoints, tasks};
 use store::inbox::{Accept, Arrival};
 use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
 use store::leases::Claim;
@@ -192,6 +192,20 @@ async fn stuck(store: &Store, door: &Door) -> String {
     one(store, format!("SELECT id FROM saga WHERE tenant_id = {}", door.tenant)).await
 }
 
+/// A program that is told what happens, and something on its way to it.
+async fn told(store: &Store, door: &Door, n: u32) -> (types::EndpointId, types::DeliveryId) {
+    let endpoint = endpoints::Add {
+        tenant: door.tenant,
+        url: format!("https://tenant{n}.example/hook"),
+        description: String::new(),
+        events: vec![store::desk::EventKind::MessageCreated],
+        by: By::command(),
+    };
+    let endpoint = store.write(endpoint).await.unwrap().id;
+    let tested = endpoints::Test { id: endpoint, access: Access::All, by: By::command() };
+    (endpoint, store.write(tested).await.unwrap().id)
+}
+
 /// One of everything for a tenant.
 async fn furnish(store: &Store, door: &Door, n: u32) -> Things {
     let hands = Hands { store, policy: Arc::new(Policy::default()) };
@@ -244,7 +258,10 @@ async fn furnish(store: &Store, door: &Door, n: u32) -> Things {
         by,
     };
     let batch = store.write(batch).await.unwrap();
+    let (endpoint, delivery) = told(store, door, n).await;
     Things::from([
+        ("endpoint", endpoint.to_string()),
+        ("delivery", delivery.to_string()),
         ("tenant", door.tenant.to_string()),
         ("slug", door.slug.to_string()),
         ("conversation", of("conversation", "").await),
@@ -322,7 +339,10 @@ impl App {
             budget: BudgetInfo { tenant_tokens: Some(5_000_000), ..BudgetInfo::default() },
         };
         let agents = ["alain", "oasis"].map(|slug| (slug.to_owned(), vec![info.clone()])).into();
-        let desk = Desk::new(store.clone(), Options { agents, ..Options::default() });
+        let desk = Desk::new(
+            store.clone(),
+            Options { agents, webhook_key: Some(Secret::new("a key of this test")), ..Options::default() },
+        );
         let admin = Admin {
             spool: None,
             store: store.clone(),
@@ -461,6 +481,8 @@ pub fn filled(path: &str, things: &Things) -> String {
         "users" => "user",
         "tokens" => "token",
         "batches" => "batch",
+        "webhook-endpoints" => "endpoint",
+        "webhook-deliveries" => "delivery",
         "agent-sessions" => "session",
         other => panic!("no thing for {other}"),
     };
@@ -480,6 +502,10 @@ pub fn body_of(method: &str, path: &str) -> Option<Value> {
         ("PATCH", "/leads/{id}") => json!({ "name": "x" }),
         ("PATCH", "/tasks/{id}") => json!({ "title": "x" }),
         ("PATCH", "/users/{id}") => json!({ "name": "x" }),
+        ("PATCH", "/webhook-endpoints/{id}") => json!({ "description": "x" }),
+        (_, "/webhook-endpoints/{id}/recover") => json!({ "since": "2026-01-01T00:00:00Z" }),
+        (_, "/channels/{id}/test") => json!({ "to": "971500000001", "text": "a test" }),
+        ("POST", "/webhook-endpoints") => json!({ "url": "https://x.example/", "events": ["message.created"] }),
         (_, p) if p.starts_with("/breakers/") => json!({ "reason": "x" }),
         ("PUT", "/flags") => json!({ "name": "agents", "on": false }),
         ("POST", "/tasks") => json!({ "title": "x" }),

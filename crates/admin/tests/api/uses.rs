@@ -229,3 +229,69 @@ async fn agents_are_shown_and_switched() {
         assert_eq!(app.send(by_page(&boss, "PUT", "/flags", Some(&body))).await.0, want, "{body}");
     }
 }
+
+/// What a program has already is not sent again, and a row's tag is what `If-Match` takes.
+#[tokio::test]
+async fn what_is_known_is_not_sent_again() {
+    let app = App::new().await;
+    let boss = app.person(Role::Admin, None).await;
+    for (path, changes) in [(format!("/leads/{}", app.a["lead"]), true), ("/failed-sends".to_owned(), false)] {
+        let ask = |tag: Option<String>| {
+            let mut request = by_page(&boss, "GET", &path, None);
+            if let Some(tag) = tag {
+                request.headers_mut().insert("if-none-match", tag.parse().unwrap());
+            }
+            app.raw(request)
+        };
+        let first = ask(None).await;
+        assert_eq!(first.status(), StatusCode::OK);
+        let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+        let again = ask(Some(tag.clone())).await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(again.headers()["etag"].to_str().unwrap(), tag);
+        assert!(again.into_body().collect().await.unwrap().to_bytes().is_empty());
+        assert_eq!(ask(Some("\"other\"".into())).await.status(), StatusCode::OK);
+        if !changes {
+            continue;
+        }
+        for (tag, status) in [("\"1\"", StatusCode::PRECONDITION_FAILED), (tag.as_str(), StatusCode::OK)] {
+            let mut request = by_page(&boss, "PATCH", &path, Some(&json!({ "name": "Sara" })));
+            request.headers_mut().insert("if-match", tag.parse().unwrap());
+            assert_eq!(app.send(request).await.0, status, "{tag}");
+        }
+    }
+}
+
+/// Lists take a span of time.
+#[tokio::test]
+async fn lists_take_a_span_of_time() {
+    let app = App::new().await;
+    let boss = app.person(Role::Admin, Some(app.tenant(&app.a))).await;
+    for path in ["/failed-sends", "/dead-letters", "/jobs", "/audit"] {
+        let count = async |query: &str| {
+            let (status, page) = app.send(by_page(&boss, "GET", &format!("{path}?{query}"), None)).await;
+            assert_eq!(status, StatusCode::OK, "{path}?{query}: {page}");
+            page["data"].as_array().unwrap().len()
+        };
+        assert!(count("from=2027-01-15T07:59:59Z").await > 0, "{path}");
+        assert_eq!(count("from=2027-01-15T08:30:00Z").await, 0, "{path}");
+        assert_eq!(count("to=2027-01-15T07:59:59Z").await, 0, "{path}");
+        assert!(count("to=2027-01-15T08:30:00Z&limit=1").await > 0, "{path}");
+    }
+}
+
+/// A refusal says which part of the body is wrong.
+#[tokio::test]
+async fn a_refusal_points_at_what_is_wrong() {
+    let app = App::new().await;
+    let boss = app.person(Role::Admin, None).await;
+    for (path, body, pointer) in [
+        ("/webhook-endpoints", json!({ "url": "ftp://x.example", "events": ["lead.created"] }), "/url"),
+        ("/webhook-endpoints", json!({ "url": "https://x.example", "events": [] }), "/events"),
+        ("/tasks", json!({ "title": "   " }), "/title"),
+    ] {
+        let (status, answer) = app.send(by_page(&boss, "POST", path, Some(&body))).await;
+        let found = answer["errors"][0]["pointer"].as_str();
+        assert_eq!((status, found), (StatusCode::BAD_REQUEST, Some(pointer)), "{answer}");
+    }
+}

@@ -229,7 +229,7 @@ async fn channels(config: &Config, rows: &[ChannelRow], report: &mut Report) -> 
     for (channel, id) in config.tenants.iter().flat_map(|t| &t.channels).zip(ids) {
         let name = format!("{} {}", channel.kind(), channel.provider_id());
         match egress.probe(id).await {
-            Ok(()) => report.ok(&format!("{name} token"), "the provider accepts it"),
+            Ok(_) => report.ok(&format!("{name} token"), "the provider accepts it"),
             Err(refusal) => {
                 let mend = match channel {
                     _ if refusal.fault == Fault::Transient => "can this machine reach api_base? try curl from here",

@@ -10,10 +10,11 @@ use super::check;
 use super::keys::Only;
 use super::read::{Context, Reader};
 use super::report::{Mistake, Place, Report};
+use super::shown;
 use super::tree::{self, Entry, Value};
 use super::{
     Alerts, Breakers, Channel, Config, Flow, Green, Groups, Jobs, Log, LogFormat, Meta, OnUnknown, PairLimit, Send,
-    Server, Store, StoreUrl, Template, Tenant, Unrouted,
+    Server, Store, StoreUrl, Template, Tenant, Unrouted, Webhooks,
 };
 use types::Secret;
 
@@ -65,6 +66,7 @@ pub fn load_text(
     let send = send(&Reader::top(&cx, &root, "send"), &Reader::top(&cx, &root, "send.pair"));
     let smtp = acts::smtp(&Reader::top(&cx, &root, "smtp"));
     let breakers = breakers(&Reader::top(&cx, &root, "breakers"));
+    let webhooks = webhooks(&Reader::top(&cx, &root, "webhooks"));
     let alerts = alerts(&Reader::top(&cx, &root, "alerts"), smtp.as_ref().is_some_and(Option::is_some));
     let log = log(&Reader::top(&cx, &root, "log"));
     let rates = send.as_ref().map_or((1, 1), |s| (s.rate_meta, s.rate_greenapi));
@@ -92,11 +94,13 @@ pub fn load_text(
             smtp: smtp?,
             breakers: breakers?,
             alerts: alerts?,
+            webhooks: webhooks?,
             log: log?,
             enhanced,
             agents: agents?,
             tenants,
             warnings,
+            shown: shown::shown(&root),
         })
     };
     let name = name.to_owned();
@@ -287,6 +291,12 @@ fn alerts(r: &Reader<'_>, mail: bool) -> Option<Alerts> {
         processing_p95: p95?,
         disk_free: disk_free?,
     })
+}
+
+fn webhooks(r: &Reader<'_>) -> Option<Webhooks> {
+    let key = optional(r.given("key").map(|_| r.secret("key")));
+    let (every, timeout) = (r.duration("every"), r.duration("timeout"));
+    Some(Webhooks { key: key?, every: every?, timeout: timeout? })
 }
 
 fn log(r: &Reader<'_>) -> Option<Log> {

@@ -17,6 +17,7 @@ mod keys;
 mod load;
 mod read;
 mod report;
+mod shown;
 mod tree;
 mod values;
 
@@ -34,6 +35,7 @@ pub use agents::{Agent, Arm, Experiment, Goal, Provider, ProviderKind, Staff, Un
 pub use keys::{KEYS, Key, Kind, Only, reference};
 pub use load::{load, load_text};
 pub use report::Mistake;
+pub use shown::Shown;
 
 /// Everything that an installation is told. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub breakers: Breakers,
     /// `[alerts]`
     pub alerts: Alerts,
+    /// `[webhooks]`
+    pub webhooks: Webhooks,
     /// `[log]`
     pub log: Log,
     /// Whether agents answer at all: `WA_ENHANCED_PROCESSING=false` leaves the flow (S3.8).
@@ -62,6 +66,8 @@ pub struct Config {
     pub tenants: Vec<Tenant>,
     /// What is legal and probably not meant; `barid check` and the start show them.
     pub warnings: Vec<Mistake>,
+    /// All of it as people may look at it.
+    pub shown: Vec<Shown>,
 }
 
 /// The HTTP side (S1, S7.4).
@@ -222,6 +228,17 @@ pub struct Alerts {
     pub processing_p95: Duration,
     /// Less free disk than this, percent.
     pub disk_free: u32,
+}
+
+/// Outgoing webhooks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhooks {
+    /// From what their secrets are made.
+    pub key: Option<Secret>,
+    /// How often to look for what is to be told.
+    pub every: Duration,
+    /// Bound on one try.
+    pub timeout: Duration,
 }
 
 /// Logs (S6.5).

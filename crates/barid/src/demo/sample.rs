@@ -23,7 +23,7 @@ pub const AGENT: &str = "front_desk";
 pub const EXPERIMENT: &str = "who_answers";
 
 /// The files of the folder `secrets`, by name.
-pub const FILES: [&str; 7] = [
+pub const FILES: [&str; 8] = [
     "meta_verify_token",
     "meta_app_secret",
     "meta_access_token",
@@ -31,6 +31,7 @@ pub const FILES: [&str; 7] = [
     "green_webhook_token",
     "runner_token",
     "model_key",
+    "webhook_key",
 ];
 
 /// What proves engine and providers to each other.
@@ -50,6 +51,8 @@ pub struct Secrets {
     pub runner_token: String,
     /// Opens the played model.
     pub model_key: String,
+    /// Makes the secrets of outgoing webhooks.
+    pub webhook_key: String,
 }
 
 impl Secrets {
@@ -58,7 +61,7 @@ impl Secrets {
     /// # Errors
     /// Those of `make`.
     pub fn each<E>(mut make: impl FnMut(&'static str) -> Result<String, E>) -> Result<Self, E> {
-        let [verify, app, access, api, webhook, runner, model] = FILES;
+        let [verify, app, access, api, webhook, runner, model, key] = FILES;
         Ok(Self {
             meta_verify_token: make(verify)?,
             meta_app_secret: make(app)?,
@@ -67,6 +70,7 @@ impl Secrets {
             green_webhook_token: make(webhook)?,
             runner_token: make(runner)?,
             model_key: make(model)?,
+            webhook_key: make(key)?,
         })
     }
 }
@@ -92,6 +96,12 @@ url = "sqlite:demo.db"
 
 [jobs]
 runner_token = {{ file = "secrets/runner_token" }}
+
+[webhooks]
+key = {{ file = "secrets/webhook_key" }}
+
+[send]
+allow_private = true     # so that you can listen to outgoing webhooks on this machine
 
 [log]
 level = "warn"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use store::breakers::Moved;
 use store::desk::acts::{AddNote, Answer, Deed, Do};
 use store::desk::follow::{Keep, Look, WhereAmI};
 use store::desk::{Access, By, Priority, notices, tasks};
@@ -14,10 +15,11 @@ use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
 use store::leases::Claim;
 use store::outbox::RecordAttempt;
 use store::{Claimed, Deliver, Door, Lease, Next, Policy, SqliteOptions, Store, Work};
+use types::breaker::BreakerRecord;
 use types::clock::ShiftedClock;
 use types::inbound::{Content, Event, Identity, Inbound, Item, Route, StatusReport};
 use types::outbound::{OutboundContent, Outcome};
-use types::states::Receipt;
+use types::states::{BreakerState, Receipt};
 use types::{Clock, ConversationId, Fault, ProviderMessageId, Refusal, RequestId, Timestamp};
 
 use super::script::{CHATS, Chat, Line, Who};
@@ -297,7 +299,24 @@ impl Maker<'_> {
             }
         }
         self.snooze().await?;
+        self.trip().await?;
         self.follow().await
+    }
+
+    /// The breaker of a model that nobody has is open: what an outage looks like, without one.
+    async fn trip(&self) -> anyhow::Result<()> {
+        let breaker = BreakerRecord {
+            name: "llm_example".into(),
+            state: BreakerState::Open,
+            held: false,
+            since: self.now.minus(Duration::from_secs(240)),
+            until: Some(self.now.plus(Duration::from_secs(3600))),
+            reason: Some("the sample's model answered 503 five times in a row".into()),
+            trips: 3,
+            version: 0,
+        };
+        self.store.write(Moved(vec![breaker])).await?;
+        Ok(())
     }
 
     /// One notification comes back tomorrow.

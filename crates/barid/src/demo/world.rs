@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use admin::api::simulator::{
-    ActiveFault, Doing, SimulatedBubble, SimulatedChannel, SimulatedFault, SimulatedFaultInput, SimulatedMessageInput,
-    SimulatedPhone, SimulatedPosted, SimulatorState, World,
+    ActiveFault, Doing, SimulatedBubble, SimulatedChannel, SimulatedEvent, SimulatedFault, SimulatedFaultInput,
+    SimulatedMessageInput, SimulatedPhone, SimulatedPosted, SimulatorState, World,
 };
 use simulator::control::Order;
 use simulator::{Event, Fault, Happened, Rule, Simulator, When};
@@ -124,12 +124,43 @@ impl World for DemoWorld {
         self.hours.fetch_add(hours, Ordering::Relaxed);
     }
 
+    fn events(&self, after: u64) -> Doing<'_, Vec<SimulatedEvent>> {
+        Box::pin(async move {
+            let mut told: Vec<SimulatedEvent> =
+                self.simulator.events(after, Duration::ZERO).await.iter().map(happened).collect();
+            let newest = told.len().saturating_sub(EVENTS);
+            told.drain(..newest);
+            told
+        })
+    }
+
     fn phone(&self, channel: Option<String>, phone: String) -> Doing<'_, SimulatedPhone> {
         Box::pin(async move {
             let events = self.simulator.events(0, Duration::ZERO).await;
             screen(&events, channel.as_deref(), &phone)
         })
     }
+}
+
+/// Events in one answer.
+const EVENTS: usize = 300;
+
+/// An event in words.
+fn happened(event: &Event) -> SimulatedEvent {
+    let (kind, phone, text) = match &event.what {
+        Happened::Accepted(a) => {
+            let to = a.to.split('@').next().unwrap_or_default().to_owned();
+            ("send", Some(to), format!("200 · {}", types::text::preview(&a.body, 80)))
+        }
+        Happened::Wrote { phone, text, answer, .. } => {
+            ("webhook", Some(phone.clone()), format!("{} · {answer}", types::text::preview(text, 60)))
+        }
+        Happened::Status { status, provider_id, .. } => ("status", None, format!("{status} · {provider_id}")),
+        Happened::Read { of, typing, .. } => {
+            ("read", None, if *typing { format!("{of} · typing") } else { of.clone() })
+        }
+    };
+    SimulatedEvent { order: event.order, at: event.at.into(), kind: kind.to_owned(), phone, text }
 }
 
 /// What the phone shows after all that happened.

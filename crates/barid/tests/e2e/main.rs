@@ -4,7 +4,7 @@
 //! - `support`: the world that every test starts, and how it is looked at
 //! - `agents`: agents, their switches, readings from outside (S3.7 to S3.9)
 //! - `intake`, `corpus`, `clients`: what comes in (S1, S7.4)
-//! - `alerts`: what is wrong is told (S6.6)
+//! - `alerts`: what is wrong is told (S6.6); `webhooks`: tenants' programs are told what happens
 //! - `actions`: what follows from a message (S3.4 to S3.6, S3.10)
 //! - `talk`, `people`: conversations, and people who take part in them (S1.8, S3)
 //! - `sending`, `doubt`, `receipts`: what goes out, what may have gone out, and what became of it (S4)
@@ -48,3 +48,5 @@ mod support;
 mod talk;
 #[cfg(test)]
 mod tenants;
+#[cfg(test)]
+mod webhooks;

@@ -26,6 +26,13 @@ pub fn read(a: &Answer) -> Outcome {
     }
 }
 
+/// The number's quality as the answer to [`super::plan_probe`] says it: `GREEN`, `YELLOW`, `RED`, `UNKNOWN`.
+#[must_use]
+pub fn quality(a: &Answer) -> Option<String> {
+    let text = std::str::from_utf8(&a.body).ok()?;
+    Object::of(json::document(text).ok()?)?.word("quality_rating").filter(|word| word.len() <= 20)
+}
+
 fn message_id(raw: &RawValue) -> Option<String> {
     Object::of(raw)?.word("id")
 }

@@ -11,7 +11,7 @@ mod message;
 mod parse;
 mod plan;
 
-pub use answer::{classify, read};
+pub use answer::{classify, quality, read};
 pub use parse::parse;
 pub use plan::{plan, plan_probe, plan_read};
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use types::ids::first_id_of;
 use types::states::{DeadLetterStatus, MessageStatus};
 use types::{BatchId, ConversationId, DeadLetterId, MessageId, TenantId};
 
@@ -20,10 +21,10 @@ sql! {
     FAILED = "batches.failed":
         "SELECT m.id FROM message m WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.id < $2
            AND (CAST($3 AS {int}) = -1 OR m.error_code = $3 OR ($3 = 0 AND m.error_code IS NULL)) AND (CAST($4 AS {int}) = 0 OR m.conversation_id = $4)
-           AND (CAST($5 AS {int}) = 0 OR m.channel_id = $5) ORDER BY m.id DESC LIMIT $6";
+           AND (CAST($5 AS {int}) = 0 OR m.channel_id = $5) AND m.id >= $7 ORDER BY m.id DESC LIMIT $6";
     LETTERS = "batches.letters":
         "SELECT id FROM dead_letters WHERE tenant_id = $1 AND status = 'pending' AND id < $2 AND (CAST($3 AS {int}) = 0 OR conversation_id = $3)
-         ORDER BY id DESC LIMIT $4";
+           AND ($5 = '' OR error = $5) AND id >= $6 ORDER BY id DESC LIMIT $4";
     OPEN = "batches.open":
         "SELECT conversation_id FROM desk WHERE tenant_id = $1 AND status = 'open' AND conversation_id < $2 ORDER BY conversation_id DESC LIMIT $3";
     ADD = "batches.add":
@@ -91,13 +92,15 @@ fn next(
         return Ok(ids);
     }
     let conversation = filter.conversation_id.map_or(0, |c| c.0);
+    let oldest = filter.from.map_or(0, |at| first_id_of(at.0));
     match action {
         BatchAction::RetryFailedSends | BatchAction::DismissFailedSends => {
             let (code, channel) = (filter.error_code.unwrap_or(-1), filter.channel_id.map_or(0, |c| c.0));
-            tx.all(&FAILED, params![tenant, before, code, conversation, channel, limit], |r| r.get(0))
+            tx.all(&FAILED, params![tenant, before, code, conversation, channel, limit, oldest], |r| r.get(0))
         }
         BatchAction::RetryDeadLetters | BatchAction::DiscardDeadLetters => {
-            tx.all(&LETTERS, params![tenant, before, conversation, limit], |r| r.get(0))
+            let error = filter.error.as_deref().unwrap_or_default();
+            tx.all(&LETTERS, params![tenant, before, conversation, limit, error, oldest], |r| r.get(0))
         }
         BatchAction::ResolveConversations => tx.all(&OPEN, params![tenant, before, limit], |r| r.get(0)),
     }
@@ -150,17 +153,15 @@ fn only(tenant: TenantId) -> Access {
 /// Does the thing to one row.
 fn work(tx: &mut dyn Tx, held: &Held, id: i64, by: &By) -> Result<()> {
     let (access, by) = (only(held.tenant), by.clone());
+    let reason = Some(held.batch.filter.reason.clone().unwrap_or_else(|| "batch".into()));
     match held.batch.action {
         BatchAction::RetryFailedSends => RetryOne { id: MessageId(id), anyway: false, access, by }.run(tx),
-        BatchAction::DismissFailedSends => {
-            DismissOne { id: MessageId(id), reason: Some("batch".into()), access, by }.run(tx)
-        }
+        BatchAction::DismissFailedSends => DismissOne { id: MessageId(id), reason, access, by }.run(tx),
         BatchAction::RetryDeadLetters | BatchAction::DiscardDeadLetters => {
             let retry = held.batch.action == BatchAction::RetryDeadLetters;
-            Settle { id: DeadLetterId(id), retry, reason: Some("batch".into()), access, by }.run(tx).map(drop)
+            Settle { id: DeadLetterId(id), retry, reason, access, by }.run(tx).map(drop)
         }
         BatchAction::ResolveConversations => {
-            let reason = Some("batch".into());
             Do { id: ConversationId(id), deed: Deed::Resolve, reason, access, by }.run(tx).map(drop)
         }
     }

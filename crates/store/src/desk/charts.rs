@@ -10,7 +10,7 @@ use crate::sql::{Op, Row, Tx};
 
 sql! {
     KEPT = "charts.kept":
-        "SELECT hour, messages_in, messages_out, human, delivered, seen, failed, conversations, answered, answer_ms FROM hours
+        "SELECT hour, messages_in, messages_out, human, delivered, seen, failed, conversations, answered, answer_ms, resolved, resolve_s, cost FROM hours
          WHERE tenant_id = $1 AND hour >= $2 AND hour < $3 ORDER BY hour";
     TALLY = "charts.tally":
         "SELECT COALESCE(SUM(CASE WHEN direction = 'in' THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN direction = 'out' THEN 1 ELSE 0 END), 0),
@@ -23,9 +23,17 @@ sql! {
     ANSWERED = "charts.answered":
         "SELECT COUNT(*), COALESCE(SUM(completed_at - created_at), 0) FROM jobs
          WHERE id >= $2 AND id < $3 AND tenant_id = $1 AND state = 'done' AND completed_at IS NOT NULL";
+    // From a conversation's beginning to each time that somebody resolved it.
+    RESOLVED = "charts.resolved":
+        "SELECT COUNT(*), CAST(COALESCE(SUM((x.at - x.begun) / 1000000), 0) AS {int}) FROM
+         (SELECT a.at, (SELECT v.created_at FROM conversation v WHERE v.id = CAST(a.object_id AS {int})) AS begun
+          FROM audit a WHERE a.tenant_id = $1 AND a.id >= $2 AND a.id < $3 AND a.action = 'conversation.resolve') AS x";
+    COST = "charts.cost":
+        "SELECT CAST(COALESCE(SUM(cost), 0) AS {int}) FROM agent_log WHERE tenant_id = $1 AND id >= $2 AND id < $3";
     KEEP = "charts.keep":
-        "INSERT INTO hours (tenant_id, hour, messages_in, messages_out, human, delivered, seen, failed, conversations, answered, answer_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (tenant_id, hour) DO NOTHING";
+        "INSERT INTO hours (tenant_id, hour, messages_in, messages_out, human, delivered, seen, failed, conversations, answered, answer_ms,
+                            resolved, resolve_s, cost)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (tenant_id, hour) DO NOTHING";
     LAST_KEPT = "charts.last_kept": "SELECT COALESCE(MAX(hour), 0) FROM hours WHERE tenant_id = $1";
     FIRST = "charts.first": "SELECT created_at FROM tenants WHERE id = $1";
     ALL_TENANTS = "charts.tenants": "SELECT id FROM tenants ORDER BY id LIMIT 1000";
@@ -54,6 +62,12 @@ pub struct Hour {
     pub answered: i64,
     /// The time that took, together, milliseconds.
     pub answer_ms: i64,
+    /// Conversations that were resolved.
+    pub resolved: i64,
+    /// The time from their beginnings, together, seconds.
+    pub resolve_s: i64,
+    /// What models cost, in millionths of the prices' currency.
+    pub cost: i64,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -77,6 +91,9 @@ fn kept(r: &dyn Row) -> Result<Hour> {
         conversations: r.get(7)?,
         answered: r.get(8)?,
         answer_ms: r.get(9)?,
+        resolved: r.get(10)?,
+        resolve_s: r.get(11)?,
+        cost: r.get(12)?,
     })
 }
 
@@ -95,6 +112,11 @@ fn tally(tx: &mut dyn Tx, tenant: TenantId, at: Timestamp) -> Result<Hour> {
         hour.answer_ms = r.get::<i64>(1)? / 1000;
         Ok(())
     })?;
+    tx.query(&RESOLVED, p, &mut |r| {
+        (hour.resolved, hour.resolve_s) = (r.get(0)?, r.get(1)?);
+        Ok(())
+    })?;
+    hour.cost = tx.number(&COST, p)?;
     Ok(hour)
 }
 
@@ -190,6 +212,9 @@ impl Op for Keep {
                     h.conversations,
                     h.answered,
                     h.answer_ms,
+                    h.resolved,
+                    h.resolve_s,
+                    h.cost,
                 ];
                 tx.execute(&KEEP, p)?;
                 at = at.plus(HOUR);

@@ -1,7 +1,7 @@
 //! Failed sends (S4.3): listed, grouped by the provider's code, and sent again. A retry that cannot succeed says why before it tries.
 
 use types::states::MessageStatus;
-use types::{MessageId, TenantId, Timestamp};
+use types::{ChannelId, MessageId, TenantId, Timestamp};
 
 use super::audit::{self, Act};
 use super::{Access, After, By, Count, FailedGroup, FailedSend, Obstacle, Rows, counted, inbox};
@@ -16,7 +16,8 @@ sql! {
                 o.last_attempt_at, m.possible_duplicate, v.last_inbound_at, c.opted_out_at, m.tenant_id
          FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
               JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
-         WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.id < $2 ORDER BY m.id DESC LIMIT $3";
+         WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.id < $2 AND (CAST($4 AS {int}) = 0 OR m.channel_id = $4)
+         ORDER BY m.id DESC LIMIT $3";
     LIST_CODE = "failed.list_code":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
                 (SELECT a.fault FROM attempts a WHERE a.message_id = m.id ORDER BY a.id DESC LIMIT 1), o.attempts, m.created_at,
@@ -24,7 +25,7 @@ sql! {
          FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
               JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
          WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.error_code = $2 AND m.id < $3
-         ORDER BY m.id DESC LIMIT $4";
+           AND (CAST($5 AS {int}) = 0 OR m.channel_id = $5) ORDER BY m.id DESC LIMIT $4";
     LIST_NO_CODE = "failed.list_no_code":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
                 (SELECT a.fault FROM attempts a WHERE a.message_id = m.id ORDER BY a.id DESC LIMIT 1), o.attempts, m.created_at,
@@ -32,7 +33,7 @@ sql! {
          FROM message m JOIN outbox o ON o.message_id = m.id JOIN channels ch ON ch.id = m.channel_id
               JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
          WHERE m.tenant_id = $1 AND m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.error_code IS NULL AND m.id < $2
-         ORDER BY m.id DESC LIMIT $3";
+           AND (CAST($4 AS {int}) = 0 OR m.channel_id = $4) ORDER BY m.id DESC LIMIT $3";
     ONE = "failed.one":
         "SELECT m.id, m.conversation_id, m.channel_id, ch.kind, c.name, c.phone, m.sender, m.body, m.status, m.error_code, m.error,
                 (SELECT a.fault FROM attempts a WHERE a.message_id = m.id ORDER BY a.id DESC LIMIT 1), o.attempts, m.created_at,
@@ -97,6 +98,8 @@ pub struct List {
     pub tenant: TenantId,
     /// Only of this code; 0: those without one.
     pub code: Option<i64>,
+    /// Only over this number.
+    pub channel: Option<ChannelId>,
     /// Where to go on.
     pub after: After,
     /// At most so many.
@@ -109,11 +112,12 @@ impl Op for List {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
         let (t, last, limit, now) = (self.tenant, self.after.id, self.limit, tx.now());
+        let channel = self.channel.map_or(0, |c| c.0);
         let placed = |r: &dyn Row| row(r, now).map(|(m, _)| (After { key: m.id.0, id: m.id.0 }, m));
         match self.code {
-            None => tx.all(&LIST, params![t, last, limit], placed),
-            Some(0) => tx.all(&LIST_NO_CODE, params![t, last, limit], placed),
-            Some(code) => tx.all(&LIST_CODE, params![t, code, last, limit], placed),
+            None => tx.all(&LIST, params![t, last, limit, channel], placed),
+            Some(0) => tx.all(&LIST_NO_CODE, params![t, last, limit, channel], placed),
+            Some(code) => tx.all(&LIST_CODE, params![t, code, last, limit, channel], placed),
         }
     }
 }

@@ -4,23 +4,33 @@ use types::states::DeadLetterStatus;
 use types::{DeadLetterId, TenantId};
 
 use super::audit::{self, Act};
-use super::{Access, After, By, Letter, LetterCounts, Rows, counted};
+use super::{Access, After, By, Letter, LetterCounts, LetterGroup, Rows, counted};
 use crate::dead_letters::Decide;
 use crate::error::{Result, StoreError};
 use crate::sql::{Op, Row, Tx};
 
 sql! {
     LIST = "letters.list":
-        "SELECT id, job_id, conversation_id, message_id, provider_message_id, fault, error, attempts, redrives, status, next_retry_at,
-                first_at, last_at, tenant_id
-         FROM dead_letters WHERE tenant_id = $1 AND status = $2 AND id < $3 ORDER BY id DESC LIMIT $4";
+        "SELECT d.id, d.job_id, d.conversation_id, d.message_id, d.provider_message_id, d.fault, d.error, d.attempts, d.redrives, d.status, d.next_retry_at,
+                d.first_at, d.last_at, d.tenant_id, SUBSTR(m.body, 1, 160), c.name, c.phone
+         FROM dead_letters d LEFT JOIN message m ON m.id = d.message_id LEFT JOIN conversation v ON v.id = d.conversation_id
+              LEFT JOIN contacts c ON c.id = v.contact_id
+         WHERE d.tenant_id = $1 AND d.status = $2 AND d.id < $3 AND ($5 = '' OR d.error = $5) ORDER BY d.id DESC LIMIT $4";
     LIST_ANY = "letters.list_any":
-        "SELECT id, job_id, conversation_id, message_id, provider_message_id, fault, error, attempts, redrives, status, next_retry_at,
-                first_at, last_at, tenant_id
-         FROM dead_letters WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+        "SELECT d.id, d.job_id, d.conversation_id, d.message_id, d.provider_message_id, d.fault, d.error, d.attempts, d.redrives, d.status, d.next_retry_at,
+                d.first_at, d.last_at, d.tenant_id, SUBSTR(m.body, 1, 160), c.name, c.phone
+         FROM dead_letters d LEFT JOIN message m ON m.id = d.message_id LEFT JOIN conversation v ON v.id = d.conversation_id
+              LEFT JOIN contacts c ON c.id = v.contact_id
+         WHERE d.tenant_id = $1 AND d.id < $2 AND ($4 = '' OR d.error = $4) ORDER BY d.id DESC LIMIT $3";
     ONE = "letters.one":
-        "SELECT id, job_id, conversation_id, message_id, provider_message_id, fault, error, attempts, redrives, status, next_retry_at,
-                first_at, last_at, tenant_id, payload FROM dead_letters WHERE id = $1";
+        "SELECT d.id, d.job_id, d.conversation_id, d.message_id, d.provider_message_id, d.fault, d.error, d.attempts, d.redrives, d.status, d.next_retry_at,
+                d.first_at, d.last_at, d.tenant_id, SUBSTR(m.body, 1, 160), c.name, c.phone, d.payload
+         FROM dead_letters d LEFT JOIN message m ON m.id = d.message_id LEFT JOIN conversation v ON v.id = d.conversation_id
+              LEFT JOIN contacts c ON c.id = v.contact_id WHERE d.id = $1";
+    GROUPS = "letters.groups":
+        "SELECT x.error, x.fault, COUNT(*), MAX(x.last_at) FROM
+         (SELECT id, error, fault, last_at FROM dead_letters WHERE tenant_id = $1 AND status = 'pending' ORDER BY id DESC LIMIT 10000) AS x
+         GROUP BY x.error, x.fault ORDER BY COUNT(*) DESC, MAX(x.id) DESC LIMIT 50";
     COUNT = "letters.count":
         "SELECT COUNT(*) FROM (SELECT 1 FROM dead_letters WHERE tenant_id = $1 AND status = $2 LIMIT 10001) AS x";
 }
@@ -40,6 +50,9 @@ fn row(r: &dyn Row) -> Result<(Letter, TenantId)> {
         next_retry_at: r.get(10)?,
         first_at: r.get(11)?,
         last_at: r.get(12)?,
+        preview: r.get::<Option<String>>(14)?.unwrap_or_default(),
+        contact_name: r.get(15)?,
+        phone: r.get(16)?,
         payload: None,
     };
     Ok((letter, r.get(13)?))
@@ -52,6 +65,8 @@ pub struct List {
     pub tenant: TenantId,
     /// Only of this status.
     pub status: Option<DeadLetterStatus>,
+    /// Only of this cause.
+    pub error: Option<String>,
     /// Where to go on.
     pub after: After,
     /// At most so many.
@@ -64,10 +79,11 @@ impl Op for List {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
         let (t, last, limit) = (self.tenant, self.after.id, self.limit);
+        let error = self.error.as_deref().unwrap_or_default();
         let placed = |r: &dyn Row| row(r).map(|(l, _)| (After { key: l.id.0, id: l.id.0 }, l));
         match self.status {
-            Some(status) => tx.all(&LIST, params![t, status.as_str(), last, limit], placed),
-            None => tx.all(&LIST_ANY, params![t, last, limit], placed),
+            Some(status) => tx.all(&LIST, params![t, status.as_str(), last, limit, error], placed),
+            None => tx.all(&LIST_ANY, params![t, last, limit, error], placed),
         }
     }
 }
@@ -88,10 +104,25 @@ impl Op for Get {
     fn run(&self, tx: &mut dyn Tx) -> Result<Letter> {
         let found = tx.first(&ONE, params![self.id], |r| {
             let (letter, tenant) = row(r)?;
-            Ok((Letter { payload: r.get(14)?, ..letter }, tenant))
+            Ok((Letter { payload: r.get(17)?, ..letter }, tenant))
         })?;
         self.access.check(found.as_ref().map(|f| f.1), "dead letter", self.id)?;
         found.map(|f| f.0).ok_or_else(|| StoreError::NotFound { what: "dead letter", id: self.id.to_string() })
+    }
+}
+
+/// Those that wait, by their causes, of the newest 10 000.
+#[derive(Clone, Copy, Debug)]
+pub struct Groups(pub TenantId);
+
+impl Op for Groups {
+    const NAME: &'static str = "desk.letter_groups";
+    type Out = Vec<LetterGroup>;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Vec<LetterGroup>> {
+        tx.all(&GROUPS, params![self.0], |r| {
+            Ok(LetterGroup { error: r.get(0)?, fault: r.get(1)?, count: r.get(2)?, newest_at: r.get(3)? })
+        })
     }
 }
 

@@ -7,7 +7,7 @@
 //! - `inbox.rs`, `acts.rs`, `thread.rs`: conversations; `failed.rs`, `letters.rs`, `queue.rs`: what went wrong and what waits
 //! - `sagas.rs`: what was done beside the replies, and what is stuck
 //! - `agents.rs`: agents, their switches and experiments
-//! - `leads.rs`, `tasks.rs`, `notices.rs`, `charts.rs`, `batches.rs`, `audit.rs`, `alerts.rs`, `breakers.rs`
+//! - `leads.rs`, `tasks.rs`, `notices.rs`, `charts.rs`, `batches.rs`, `audit.rs`, `alerts.rs`, `breakers.rs`, `endpoints.rs`
 
 pub mod acts;
 pub mod agents;
@@ -16,6 +16,7 @@ pub mod audit;
 pub mod batches;
 pub mod breakers;
 pub mod charts;
+pub mod endpoints;
 pub mod failed;
 pub mod follow;
 pub mod inbox;

@@ -21,6 +21,8 @@ const VERSIONS: &[(i64, &str)] = &[
     (50, include_str!("0050.sql")),
     (51, include_str!("0051.sql")),
     (70, include_str!("0070.sql")),
+    (90, include_str!("0090.sql")),
+    (91, include_str!("0091.sql")),
 ];
 
 sql! {

@@ -3,6 +3,7 @@ import { analytics } from './analytics';
 import { failed } from './failed';
 import { frame } from './frame';
 import { health } from './health';
+import { hooks } from './hooks';
 import { inbox } from './inbox';
 import { jobs } from './jobs';
 import { keys } from './keys';
@@ -17,4 +18,4 @@ import { talk } from './talk';
 import { tasks } from './tasks';
 import { words } from './words';
 
-export const ar = { ...agents, ...analytics, ...failed, ...frame, ...health, ...inbox, ...jobs, ...keys, ...leads, ...letters, ...login, ...message, ...notifications, ...settings, ...simulator, ...talk, ...tasks, ...words };
+export const ar = { ...agents, ...analytics, ...failed, ...frame, ...health, ...hooks, ...inbox, ...jobs, ...keys, ...leads, ...letters, ...login, ...message, ...notifications, ...settings, ...simulator, ...talk, ...tasks, ...words };

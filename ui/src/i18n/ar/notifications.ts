@@ -28,6 +28,8 @@ export const notifications = {
   'notice.dead_letter': 'رسالة متعثرة',
   'notice.saga_stuck': 'إجراء عالق',
   'notice.saga_undone': 'تعذّر تنفيذ الطلب',
+  'notice.webhook_failed': 'خطّاف لم يُسمع',
+  'notice.webhook_disabled': 'خطّاف أُوقف',
   'notice.alert_raised': 'تنبيه',
   'notice.alert_cleared': 'زال الخلل',
   'notice.alert': 'تنبيه',

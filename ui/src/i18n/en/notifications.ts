@@ -25,6 +25,8 @@ export const notifications = {
   'notice.dead_letter': 'Dead letter',
   'notice.saga_stuck': 'Action stuck',
   'notice.saga_undone': 'Could not be carried out',
+  'notice.webhook_failed': 'Webhook not heard',
+  'notice.webhook_disabled': 'Webhook switched off',
   'notice.alert_raised': 'Alert',
   'notice.alert_cleared': 'Well again',
   'notice.alert': 'Alert',

@@ -17,6 +17,8 @@ export default function Charts({ points }: { points: Schemas['Point'][] }) {
     [t('analytics.delivered')]: p.delivered,
     [t('analytics.read')]: p.read,
     [t('analytics.failed')]: p.failed,
+    [t('analytics.conversations')]: p.conversations,
+    [t('analytics.resolved')]: p.resolved,
   }));
   const common = { h: 240, data: rows, dataKey: 'label', withLegend: true, tickLine: 'none' as const, gridAxis: 'x' as const, xAxisProps: { reversed: dir === 'rtl' }, yAxisProps: { orientation: dir === 'rtl' ? ('right' as const) : ('left' as const), width: 36, allowDecimals: false } };
   return (
@@ -34,6 +36,11 @@ export default function Charts({ points }: { points: Schemas['Point'][] }) {
       <Card title={t('analytics.fate')}>
         <div dir="ltr" aria-hidden>
           <BarChart {...common} barChartProps={{ accessibilityLayer: false }} series={[{ name: t('analytics.delivered'), color: 'barid.4' }, { name: t('analytics.read'), color: 'barid.8' }, { name: t('analytics.failed'), color: 'red.5' }]} />
+        </div>
+      </Card>
+      <Card title={t('analytics.talks')}>
+        <div dir="ltr" aria-hidden>
+          <BarChart {...common} barChartProps={{ accessibilityLayer: false }} series={[{ name: t('analytics.conversations'), color: 'barid.6' }, { name: t('analytics.resolved'), color: 'amber.5' }]} />
         </div>
       </Card>
     </SimpleGrid>

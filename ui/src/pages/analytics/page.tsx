@@ -1,5 +1,5 @@
 import '../../styles/more';
-import { Button, Checkbox, SegmentedControl, SimpleGrid, Skeleton, Stack, Table } from '@mantine/core';
+import { Button, Checkbox, SegmentedControl, SimpleGrid, Skeleton, Stack, Table, TextInput } from '@mantine/core';
 import { IconChartHistogram, IconDownload } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useMemo } from 'react';
@@ -15,21 +15,35 @@ const ranges = ['7', '30', '90'] as const;
 const groups = ['hour', 'day', 'week', 'month'] as const;
 type Point = Schemas['Point'];
 
+/** Whole days of the viewer's zone, both included; nothing where they make no span. */
+function range(first: string | undefined, last: string | undefined): { from: Date; to: Date } | null {
+  if (!first || !last) return null;
+  const [from, to] = [new Date(`${first}T00:00:00`), new Date(`${last}T00:00:00`)];
+  to.setDate(to.getDate() + 1);
+  return Number.isNaN(from.getTime()) || Number.isNaN(to.getTime()) || to <= from ? null : { from, to };
+}
+
+const day = (at: Date) => `${at.getFullYear()}-${String(at.getMonth() + 1).padStart(2, '0')}-${String(at.getDate()).padStart(2, '0')}`;
+
 export function AnalyticsPage() {
   const { t } = useT();
   const format = useFormat();
   const tenant = useTenantId();
   const filters = useFilters();
-  const days = Number(ranges.find((one) => one === filters.get('days')) ?? '7');
+  const preset = ranges.find((one) => one === filters.get('days')) ?? '7';
   const group = groups.find((one) => one === filters.get('by')) ?? 'day';
   const compare = filters.get('compare') === '1';
   // Whole hours, so that the same question is asked again and not a new one each second.
-  const to = useMemo(() => new Date(Math.ceil(Date.now() / 3_600_000) * 3_600_000), []);
-  const from = new Date(to.getTime() - days * 86_400_000);
-  const span = (end: Date) => ({ tenant, group, time_zone: zone, from: new Date(end.getTime() - days * 86_400_000).toISOString(), to: end.toISOString() });
+  const now = useMemo(() => new Date(Math.ceil(Date.now() / 3_600_000) * 3_600_000), []);
+  const own = range(filters.get('from'), filters.get('to'));
+  const to = own ? own.to : now;
+  const days = own ? Math.max(1, Math.round((own.to.getTime() - own.from.getTime()) / 86_400_000)) : Number(preset);
+  const from = own ? own.from : new Date(to.getTime() - days * 86_400_000);
+  const length = to.getTime() - from.getTime();
+  const span = (end: Date) => ({ tenant, group, time_zone: zone, from: new Date(end.getTime() - length).toISOString(), to: end.toISOString() });
   const read = (end: Date) => must(api.GET('/analytics/series', { params: { query: span(end) } }));
-  const series = useQuery({ queryKey: ['analytics', tenant, group, days, to.getTime()], queryFn: () => read(to) });
-  const before = useQuery({ queryKey: ['analytics', tenant, group, days, from.getTime()], queryFn: () => read(from), enabled: compare });
+  const series = useQuery({ queryKey: ['analytics', tenant, group, length, to.getTime()], queryFn: () => read(to) });
+  const before = useQuery({ queryKey: ['analytics', tenant, group, length, from.getTime()], queryFn: () => read(from), enabled: compare });
   const csv = `/api/v1/analytics/series.csv?${new URLSearchParams(Object.entries(span(to)).filter((pair): pair is [string, string] => Boolean(pair[1]))).toString()}`;
   const total = series.data?.total;
   const was = compare ? before.data?.total : undefined;
@@ -45,7 +59,8 @@ export function AnalyticsPage() {
       actions={<Button component="a" href={csv} download variant="default" leftSection={<IconDownload size={15} />}>{t('analytics.csv')}</Button>}
       filters={
         <>
-          <SegmentedControl size="xs" aria-label={t('analytics.range')} value={String(days)} onChange={(value) => filters.set({ days: value === '7' ? null : value })} data={ranges.map((one) => ({ value: one, label: t('analytics.days', { count: Number(one) }) }))} />
+          <SegmentedControl size="xs" aria-label={t('analytics.range')} value={own ? 'own' : preset} onChange={(value) => (value === 'own' ? filters.set({ from: day(from), to: day(new Date(to.getTime() - 1)) }) : filters.set({ days: value === '7' ? null : value, from: null, to: null }))} data={[...ranges.map((one) => ({ value: one as string, label: t('analytics.days', { count: Number(one) }) })), { value: 'own', label: t('analytics.own') }]} />
+          {own ? <><TextInput type="date" size="xs" aria-label={t('analytics.from')} value={filters.get('from') ?? ''} max={filters.get('to')} onChange={(e) => e.currentTarget.value && filters.set({ from: e.currentTarget.value })} /><TextInput type="date" size="xs" aria-label={t('analytics.to')} value={filters.get('to') ?? ''} min={filters.get('from')} onChange={(e) => e.currentTarget.value && filters.set({ to: e.currentTarget.value })} /></> : null}
           <SegmentedControl size="xs" aria-label={t('analytics.by')} value={group} onChange={(value) => filters.set({ by: value === 'day' ? null : value })} data={groups.map((one) => ({ value: one, label: t(`analytics.by.${one}`) }))} />
           <Checkbox size="xs" label={t('analytics.compare')} checked={compare} onChange={(e) => filters.set({ compare: e.currentTarget.checked ? '1' : null })} />
         </>
@@ -56,13 +71,17 @@ export function AnalyticsPage() {
       {total && empty ? <Empty title={t('analytics.empty')} icon={<IconChartHistogram size={28} stroke={1.5} />}>{t('analytics.emptyMore')}</Empty> : null}
       {series.data && total && !empty ? (
         <Stack gap="md">
-          <SimpleGrid cols={{ base: 2, sm: 3, xl: 6 }} spacing="sm">
+          <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing="sm">
             {stat(t('analytics.in'), (p) => format.number(p.messages_in))}
             {stat(t('analytics.out'), (p) => format.number(p.messages_out))}
             {stat(t('analytics.conversations'), (p) => format.number(p.conversations))}
             {stat(t('analytics.answer'), (p) => (p.answer_seconds == null ? '–' : format.span(p.answer_seconds * 1000)))}
+            {stat(t('analytics.resolved'), (p) => format.number(p.resolved))}
+            {stat(t('analytics.resolveTime'), (p) => (p.resolve_seconds == null ? '–' : format.span(p.resolve_seconds * 1000)))}
             {stat(t('analytics.deliveredRate'), (p) => rate(p.delivered, p.messages_out))}
             {stat(t('analytics.readRate'), (p) => rate(p.read, p.messages_out))}
+            {stat(t('analytics.failedRate'), (p) => rate(p.failed, p.messages_out))}
+            {stat(t('analytics.cost'), (p) => format.number(p.cost, { minimumFractionDigits: 2, maximumFractionDigits: 4 }))}
           </SimpleGrid>
           <Suspense fallback={<Skeleton height={260} radius="md" />}>
             <Charts points={series.data.points.map((point) => ({ ...point, label: label(point) }))} />
@@ -72,7 +91,7 @@ export function AnalyticsPage() {
               <Table aria-label={t('analytics.table')} style={{ whiteSpace: 'nowrap' }}>
                 <Table.Thead>
                   <Table.Tr>
-                    {[t('analytics.period'), t('analytics.in'), t('analytics.out'), t('analytics.human'), t('analytics.delivered'), t('analytics.read'), t('analytics.failed'), t('analytics.conversations'), t('analytics.answer')].map((name, i) => (
+                    {[t('analytics.period'), t('analytics.in'), t('analytics.out'), t('analytics.human'), t('analytics.delivered'), t('analytics.read'), t('analytics.failed'), t('analytics.conversations'), t('analytics.answer'), t('analytics.resolved'), t('analytics.resolveTime'), t('analytics.cost')].map((name, i) => (
                       <Table.Th key={name} style={{ textAlign: i ? 'end' : 'start' }}>{name}</Table.Th>
                     ))}
                   </Table.Tr>
@@ -85,6 +104,9 @@ export function AnalyticsPage() {
                         <Table.Td key={i} className="num" style={{ textAlign: 'end' }}>{format.number(value)}</Table.Td>
                       ))}
                       <Table.Td className="num" style={{ textAlign: 'end' }}>{point.answer_seconds == null ? '–' : format.span(point.answer_seconds * 1000)}</Table.Td>
+                      <Table.Td className="num" style={{ textAlign: 'end' }}>{format.number(point.resolved)}</Table.Td>
+                      <Table.Td className="num" style={{ textAlign: 'end' }}>{point.resolve_seconds == null ? '–' : format.span(point.resolve_seconds * 1000)}</Table.Td>
+                      <Table.Td className="num" style={{ textAlign: 'end' }}>{format.number(point.cost, { maximumFractionDigits: 4 })}</Table.Td>
                     </Table.Tr>
                   ))}
                 </Table.Tbody>

@@ -1,19 +1,26 @@
 import '../../styles/more';
 import { Table, Tabs } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { api, must, type AuditRow } from '../../api/client';
 import { useMay, useTenant, useTenantId } from '../../api/session';
-import { useT, word } from '../../i18n';
-import { Card, Empty, Ltr, Page, Problem, Said, Tag, Waiting, When } from '../../parts/basics';
+import { later, useT } from '../../i18n';
+import { settings } from '../../i18n/en/settings';
+import { health } from '../../i18n/en/health';
+import { Card, Empty, Ltr, Page, Said, When } from '../../parts/basics';
 import { useFeed } from '../../parts/feed';
 import { DataTable, type Column } from '../../parts/table';
 import { Account } from './account';
+import { Channels } from './channels';
+import { Configuration } from './configuration';
 import { Tokens } from './tokens';
 import { Users } from './users';
+import { Webhooks } from './webhooks';
 
-const parts = ['tenants', 'channels', 'users', 'tokens', 'audit', 'mine'] as const;
+later(settings);
+later(health);
+
+const parts = ['tenants', 'channels', 'users', 'tokens', 'webhooks', 'audit', 'configuration', 'mine'] as const;
 
 export function SettingsPage() {
   const { t } = useT();
@@ -21,8 +28,8 @@ export function SettingsPage() {
   const navigate = useNavigate();
   const admin = useMay('admin');
   const here = parts.find((one) => one === part) ?? 'tenants';
-  const guarded = here === 'users' || here === 'tokens' || here === 'audit';
-  const show = { tenants: Tenants, channels: Channels, users: Users, tokens: Tokens, audit: Audit, mine: Account }[here];
+  const guarded = here === 'users' || here === 'tokens' || here === 'webhooks' || here === 'audit' || here === 'configuration';
+  const show = { tenants: Tenants, channels: Channels, users: Users, tokens: Tokens, webhooks: Webhooks, audit: Audit, configuration: Configuration, mine: Account }[here];
   const Part = show;
   return (
     <Page
@@ -67,41 +74,6 @@ function Tenants() {
           ))}
         </Table.Tbody>
       </Table>
-    </Card>
-  );
-}
-
-function Channels() {
-  const { t } = useT();
-  const tenant = useTenantId();
-  const query = useQuery({ queryKey: ['channels', tenant], queryFn: () => must(api.GET('/channels', { params: { query: { tenant } } })) });
-  if (query.error) return <Problem error={query.error} retry={() => void query.refetch()} />;
-  if (!query.data) return <Waiting rows={3} />;
-  return (
-    <Card>
-      <p className="quiet" style={{ marginBlockEnd: 10 }}>{t('tenants.more')}</p>
-      <Table.ScrollContainer minWidth={520} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
-        <Table aria-label={t('settings.channels')}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t('about.number')}</Table.Th>
-              <Table.Th>{t('jobs.state')}</Table.Th>
-              <Table.Th title={t('channels.credentialsMore')}>{t('channels.credentials')}</Table.Th>
-              <Table.Th>{t('about.since')}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {query.data.data.map((one) => (
-              <Table.Tr key={one.id}>
-                <Table.Td>{word(t, 'channel', one.kind)} <Ltr mono>{one.number}</Ltr></Table.Td>
-                <Table.Td><Tag tone={one.state === 'ready' ? 'good' : 'bad'}>{word(t, 'state', one.state)}</Tag> {one.reason ? <Said>{one.reason}</Said> : null}</Table.Td>
-                <Table.Td><Ltr mono>{one.credentials}</Ltr></Table.Td>
-                <Table.Td><When at={one.since} /></Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
     </Card>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Stack } from '@mantine/core';
+import { Button, Select, Stack } from '@mantine/core';
 import { IconBan, IconClockShare, IconCopy, IconKeyOff, IconMailQuestion, IconMoodSad, IconSortDescending, IconHourglassHigh, type Icon } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -19,12 +19,15 @@ const faults: { fault: string; title: Key; more: Key; icon: Icon; always?: boole
   { fault: 'token_expired', title: 'sim.fault.token', more: 'sim.fault.tokenMore', icon: IconKeyOff, always: true },
 ];
 
+const codes = ['131026', '131047', '131049', '131056', '132001', '131000'] as const;
+
 /** Makes things go wrong as they do in the world, to see what becomes of it. */
 export function Chaos({ person }: { person: Person }) {
   const { t } = useT();
   const format = useFormat();
   const client = useQueryClient();
   const [busy, setBusy] = useState(false);
+  const [code, setCode] = useState('131026');
   const world = useQuery({ queryKey: ['sim', 'world'], queryFn: () => must(api.GET('/simulator')), refetchInterval: 2000 });
   const armed = new Map(world.data?.faults.map((one) => [one.fault, one.times]) ?? []);
   const run = async (asked: Promise<unknown>, said: string) => {
@@ -42,6 +45,7 @@ export function Chaos({ person }: { person: Person }) {
     <Card title={t('sim.chaos')} actions={armed.size > 0 ? <Button size="compact-xs" variant="default" onClick={() => void run(must(api.DELETE('/simulator/faults')), t('sim.cleared'))}>{t('sim.clear')}</Button> : null}>
       <Stack gap={7}>
         <p className="quiet" style={{ fontSize: '0.8rem' }}>{t('sim.chaosMore')}</p>
+        <Select size="xs" label={t('sim.code')} allowDeselect={false} value={code} onChange={(value) => value && setCode(value)} data={codes.map((one) => ({ value: one, label: `${one} · ${t(`sim.code.${one}`)}` }))} />
         {faults.map((one) => (
           <button
             key={one.fault}
@@ -50,7 +54,7 @@ export function Chaos({ person }: { person: Person }) {
             data-fault={one.fault}
             aria-pressed={armed.has(one.fault)}
             disabled={busy}
-            onClick={() => void run(must(api.POST('/simulator/faults', { body: { fault: one.fault } as never })), t('sim.armed'))}
+            onClick={() => void run(must(api.POST('/simulator/faults', { body: { fault: one.fault, ...(one.fault === 'refuse' || one.fault === 'fail_later' ? { code: Number(code) } : {}) } as never })), t('sim.armed'))}
           >
             <one.icon size={18} stroke={1.7} aria-hidden />
             <div>

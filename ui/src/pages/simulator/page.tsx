@@ -1,13 +1,14 @@
 import '../../styles/more';
 import { ActionIcon, Button, Menu, Modal, Stack, Textarea, TextInput } from '@mantine/core';
-import { IconFile, IconInbox, IconMapPin, IconMicrophone, IconPhoto, IconPlus, IconSend, IconUserPlus } from '@tabler/icons-react';
+import { IconFile, IconInbox, IconMapPin, IconMaximize, IconMicrophone, IconMinimize, IconPhoto, IconPlus, IconSend, IconUserPlus } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { api, must } from '../../api/client';
 import { Refused } from '../../api/problem';
 import { useSession, useTenant } from '../../api/session';
 import { stream } from '../../api/stream';
-import { useT } from '../../i18n';
+import { later, useT } from '../../i18n';
+import { simulator } from '../../i18n/en/simulator';
 import { useFormat } from '../../i18n/format';
 import { failed } from '../../parts/act';
 import { Empty, Face, Said } from '../../parts/basics';
@@ -15,9 +16,12 @@ import { Ticks } from '../../parts/ticks';
 import { Talk } from '../inbox/talk';
 import inbox from '../inbox/inbox.module.css';
 import { Chaos } from './chaos';
+import { Events } from './events';
 import { people as known, type Person } from './people';
 import s from './simulator.module.css';
 import { note, Tour } from './tour';
+
+later(simulator);
 
 /** A customer's phone beside the inbox: what is written here takes the way of a real webhook, signature and all. */
 export function SimulatorPage() {
@@ -33,6 +37,11 @@ function Stage() {
   const [people, setPeople] = useState<Person[]>(known);
   const [phone, setPhone] = useState(() => sessionStorage.getItem('barid.sim') ?? (known[0] as Person).phone);
   const [adding, setAdding] = useState(false);
+  const [small, setSmall] = useState(() => localStorage.getItem('barid.sim.small') === '1');
+  const resize = (to: boolean) => {
+    localStorage.setItem('barid.sim.small', to ? '1' : '0');
+    setSmall(to);
+  };
   const person = people.find((one) => one.phone === phone) ?? (people[0] as Person);
   const choose = (one: Person) => {
     sessionStorage.setItem('barid.sim', one.phone);
@@ -47,7 +56,7 @@ function Stage() {
     if (talk) note('inbox');
   }, [talk]);
   return (
-    <div className={s.sim}>
+    <div className={s.sim} data-small={small}>
       <h1 className="srOnly">{t('nav.simulator')}</h1>
       <section className={s.stage} aria-label={t('sim.phone')}>
         <div className={s.people} role="group" aria-label={t('sim.who')}>
@@ -61,7 +70,7 @@ function Stage() {
             <IconUserPlus size={16} />
           </ActionIcon>
         </div>
-        <Handset key={person.phone} person={person} business={tenant?.business ?? ''} />
+        <Handset key={person.phone} person={person} small={small} resize={resize} business={tenant?.business ?? ''} />
       </section>
       <section className={s.inboxSide} aria-label={t('sim.inbox')}>
         <h2><IconInbox size={16} aria-hidden />{t('sim.inbox')}</h2>
@@ -72,6 +81,7 @@ function Stage() {
       <aside className={s.right} aria-label={t('sim.chaos')} tabIndex={0}>
         <Tour />
         <Chaos person={person} />
+        <Events phone={person.phone} />
       </aside>
       {adding ? <NewPerson close={() => setAdding(false)} made={(one) => { setPeople([...people, one]); choose(one); setAdding(false); }} /> : null}
     </div>
@@ -80,7 +90,7 @@ function Stage() {
 
 const others = [['image', IconPhoto], ['voice', IconMicrophone], ['location', IconMapPin], ['document', IconFile]] as const;
 
-function Handset({ person, business }: { person: Person; business: string }) {
+function Handset({ person, business, small, resize }: { person: Person; business: string; small: boolean; resize: (to: boolean) => void }) {
   const { t, language } = useT();
   const format = useFormat();
   const client = useQueryClient();
@@ -127,6 +137,9 @@ function Handset({ person, business }: { person: Person; business: string }) {
           <small>{typing ? t('sim.typing') : t('sim.online')}</small>
         </div>
         <span className={s.badge}>{t('sim.badge')}</span>
+        <ActionIcon variant="transparent" c="inherit" size="sm" aria-label={small ? t('sim.big') : t('sim.small')} title={small ? t('sim.big') : t('sim.small')} onClick={() => resize(!small)}>
+          {small ? <IconMaximize size={16} /> : <IconMinimize size={16} />}
+        </ActionIcon>
       </div>
       <div className={s.screen} ref={screen} role="log" aria-label={t('sim.phone')} tabIndex={0}>
         {bubbles.length === 0 && !query.isPending ? <p className={s.hint}>{t('sim.emptyPhone')}</p> : null}

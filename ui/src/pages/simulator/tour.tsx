@@ -1,11 +1,14 @@
 import { IconCircle, IconCircleCheckFilled } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
 import { useSyncExternalStore } from 'react';
 import { stream } from '../../api/stream';
 import { useT } from '../../i18n';
 import { Card } from '../../parts/basics';
 import s from './simulator.module.css';
 
-const steps = ['write', 'inbox', 'takeover', 'break', 'retry'] as const;
+const steps = ['write', 'inbox', 'takeover', 'break', 'retry', 'trace', 'account', 'number'] as const;
+/** Steps that are a look at another page. */
+const pages: Partial<Record<Step, string>> = { trace: '/agents', account: '/settings/users', number: '/settings/channels' };
 type Step = (typeof steps)[number];
 const STORED = 'barid.tour';
 
@@ -44,7 +47,7 @@ export function Tour() {
         {steps.map((step) => (
           <li key={step} data-done={seen.has(step)}>
             {seen.has(step) ? <IconCircleCheckFilled size={17} aria-hidden /> : <IconCircle size={17} aria-hidden />}
-            {t(`sim.step.${step}`)}
+            {pages[step] ? <Link to={pages[step]} onClick={() => note(step)} style={{ color: 'inherit' }}>{t(`sim.step.${step}`)}</Link> : t(`sim.step.${step}`)}
             {seen.has(step) ? <span className="srOnly">✓</span> : null}
           </li>
         ))}

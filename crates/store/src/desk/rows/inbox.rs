@@ -8,7 +8,7 @@ use types::{
 };
 use utoipa::ToSchema;
 
-use super::words::{InboxStatus, Priority};
+use super::words::{InboxStatus, JobAct, Priority};
 
 /// A count that stops at a bound, so that no table is scanned for it (R7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -352,8 +352,27 @@ pub struct Letter {
     pub first_at: Moment,
     /// The last failure.
     pub last_at: Moment,
+    /// The customer's first words.
+    pub preview: String,
+    /// Who wrote.
+    pub contact_name: Option<String>,
+    /// Their number.
+    pub phone: Option<String>,
     /// Its message as it came; only where one letter is asked for.
     pub payload: Option<String>,
+}
+
+/// Dead letters of one cause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LetterGroup {
+    /// What happened.
+    pub error: String,
+    /// The class of the failure.
+    pub fault: String,
+    /// How many of the newest 10 000 that wait.
+    pub count: i64,
+    /// The last failure.
+    pub newest_at: Moment,
 }
 
 /// The counts of the dead letters' tabs.
@@ -402,6 +421,23 @@ pub struct Job {
     pub started_at: Option<Moment>,
     /// When it ended.
     pub completed_at: Option<Moment>,
+    /// Its attempts that failed, the oldest first; empty in lists.
+    pub tries: Vec<JobTry>,
+    /// What can be done with it now: `retry`, `cancel`.
+    pub acts: Vec<JobAct>,
+}
+
+/// One attempt of a job that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct JobTry {
+    /// Which attempt.
+    pub attempt: i64,
+    /// The class of the failure.
+    pub fault: String,
+    /// What happened.
+    pub error: String,
+    /// When.
+    pub at: Moment,
 }
 
 /// The counts over the queue's tabs.

@@ -138,6 +138,8 @@ pub struct Channel {
     pub since: Moment,
     /// `••••` and the first digits of the credentials' digest: shows that they changed, never what they are.
     pub credentials: String,
+    /// When the last message of a person came through it, if it is among the newest 2000 of the installation: webhooks work.
+    pub last_message_at: Option<Moment>,
 }
 
 /// A person who signs in.
@@ -236,6 +238,14 @@ pub struct BatchFilter {
     pub conversation_id: Option<ConversationId>,
     /// Failed sends over this number.
     pub channel_id: Option<ChannelId>,
+    /// Failed sends and dead letters from this moment on.
+    pub from: Option<Moment>,
+    /// Dead letters of this cause.
+    #[schema(max_length = 2000)]
+    pub error: Option<String>,
+    /// Why, for the record of each row.
+    #[schema(max_length = 500)]
+    pub reason: Option<String>,
 }
 
 /// Rows that a batch left alone, and why.

@@ -123,6 +123,47 @@ words! {
         /// Resolves conversations.
         ResolveConversations = "resolve_conversations",
     }
+    /// What an endpoint can be told (outgoing webhooks).
+    EventKind {
+        /// A message came in or was written.
+        MessageCreated = "message.created",
+        /// What became of a message of ours.
+        MessageStatus = "message.status",
+        /// A message of ours was not sent.
+        SendFailed = "send.failed",
+        /// A conversation began.
+        ConversationCreated = "conversation.created",
+        /// A conversation changed its state.
+        ConversationUpdated = "conversation.updated",
+        /// Somebody became a lead.
+        LeadCreated = "lead.created",
+        /// A person or program changed a lead.
+        LeadUpdated = "lead.updated",
+        /// There is something to do.
+        TaskCreated = "task.created",
+        /// A person or program changed a task.
+        TaskUpdated = "task.updated",
+        /// A message could not be worked.
+        DeadLetterCreated = "dead_letter.created",
+        /// A person should know something.
+        NotificationCreated = "notification.created",
+    }
+    /// Where an outgoing webhook stands.
+    DeliveryState {
+        /// It is tried at its time.
+        Waiting = "waiting",
+        /// It was heard.
+        Delivered = "delivered",
+        /// It was given up.
+        Failed = "failed",
+    }
+    /// What a person can do with a job.
+    JobAct {
+        /// Work it again, or now.
+        Retry = "retry",
+        /// Do not work it.
+        Cancel = "cancel",
+    }
     /// Where a batch stands.
     BatchState {
         /// Being worked.

@@ -290,7 +290,12 @@ async fn rows_of_other_tenants_are_not_there(db: &Db) {
     assert!(db.store.read(other).await.unwrap().is_empty());
     assert_eq!(
         db.store
-            .read(Load { tenant: TenantId(1), conversation: types::ConversationId(1), message: MessageId(1), contact: types::ContactId(1) })
+            .read(Load {
+                tenant: TenantId(1),
+                conversation: types::ConversationId(1),
+                message: MessageId(1),
+                contact: types::ContactId(1)
+            })
             .await
             .unwrap(),
         Known::default()

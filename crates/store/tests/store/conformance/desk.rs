@@ -263,7 +263,7 @@ async fn rows_of_another_tenant_are_not_there(db: &Db) {
 async fn a_failed_send_says_why_before_it_is_retried(db: &Db) {
     let (lease, deliver) = db.sending("m1", PHONE, "Hello").await;
     db.record(&lease, &deliver, rejected()).await;
-    let list = |code| failed::List { tenant: db.meta.tenant, code, after: After::NEWEST, limit: 5 };
+    let list = |code| failed::List { tenant: db.meta.tenant, code, channel: None, after: After::NEWEST, limit: 5 };
     let rows = db.store.read(list(None)).await.unwrap();
     assert_eq!((rows.len(), rows[0].1.error_code, rows[0].1.obstacle), (1, Some(131_047), None));
     assert_eq!(db.store.read(list(Some(131_047))).await.unwrap().len(), 1);
@@ -292,7 +292,7 @@ async fn a_dismissed_send_leaves_the_list_and_a_retry_brings_it_back(db: &Db) {
     assert!(matches!(db.store.write(dismiss(foreign())).await, Err(StoreError::NotFound { .. })));
     db.store.write(dismiss(Access::All)).await.unwrap();
     assert!(matches!(db.store.write(dismiss(Access::All)).await, Err(StoreError::Refused(_))), "once");
-    let list = || failed::List { tenant: db.meta.tenant, code: None, after: After::NEWEST, limit: 9 };
+    let list = || failed::List { tenant: db.meta.tenant, code: None, channel: None, after: After::NEWEST, limit: 9 };
     let listed = || async { db.store.read(list()).await.unwrap().len() };
     assert_eq!((listed().await, db.status_of(ids[0]).await.as_str()), (2, "failed"));
     assert_eq!(db.store.read(failed::Groups(db.meta.tenant)).await.unwrap().1.value, 2);
@@ -352,7 +352,7 @@ async fn dead_letters_and_jobs_are_listed_by_state(db: &Db) {
     db.message("m1", PHONE, "boom").await;
     let claimed = db.claim().await;
     db.fail(&claimed, Fault::Permanent).await;
-    let list = |status| letters::List { tenant: db.meta.tenant, status, after: After::NEWEST, limit: 5 };
+    let list = |status| letters::List { tenant: db.meta.tenant, status, error: None, after: After::NEWEST, limit: 5 };
     let rows = db.store.read(list(Some(DeadLetterStatus::Pending))).await.unwrap();
     assert_eq!((rows.len(), rows[0].1.payload.is_none()), (1, true));
     let id = rows[0].1.id;
@@ -362,7 +362,7 @@ async fn dead_letters_and_jobs_are_listed_by_state(db: &Db) {
     let settle = |retry, access| letters::Settle { id, retry, reason: None, access, by: by() };
     assert!(matches!(db.store.write(settle(false, foreign())).await, Err(StoreError::NotFound { .. })));
     assert_eq!(db.store.write(settle(false, Access::All)).await.unwrap().status, DeadLetterStatus::Discarded);
-    let dead = |state| queue::List { tenant: db.meta.tenant, state, after: After::NEWEST, limit: 5 };
+    let dead = |state| queue::List { tenant: db.meta.tenant, state, kind: None, after: After::NEWEST, limit: 5 };
     assert_eq!(db.store.read(dead(Some(JobState::Dead))).await.unwrap().len(), 1);
     assert_eq!(db.store.write(settle(true, Access::All)).await.unwrap().status, DeadLetterStatus::Retrying);
     assert_eq!(db.store.read(dead(Some(JobState::Queued))).await.unwrap().len(), 1);

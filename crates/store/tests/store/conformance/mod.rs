@@ -11,6 +11,8 @@ mod contacts;
 mod conversations;
 mod dead_letters;
 mod desk;
+mod desk_more;
+mod endpoints;
 mod gather;
 mod inbox;
 mod jobs;
@@ -19,6 +21,7 @@ mod operators;
 mod order;
 mod outbox;
 mod outcomes;
+mod plans;
 mod receipts;
 mod reconcile;
 mod sagas;
@@ -40,6 +43,8 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),
     ("desk", desk::CASES),
+    ("desk_more", desk_more::CASES),
+    ("endpoints", endpoints::CASES),
     ("gather", gather::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
@@ -48,6 +53,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("order", order::CASES),
     ("outbox", outbox::CASES),
     ("outcomes", outcomes::CASES),
+    ("plans", plans::CASES),
     ("receipts", receipts::CASES),
     ("reconcile", reconcile::CASES),
     ("spool", spool::CASES),
