@@ -129,7 +129,7 @@ async fn vendors_that_hang_or_lie_leave_the_flows_answer() {
 async fn one_senders_budget_of_the_day_ends_and_the_flow_goes_on() {
     let world = with_agent().env(&[("BARID__TENANTS__0__BUDGET__CONTACT_TOKENS", "1000")]).start().await;
     let llm = world.sim.llm();
-    for n in 0..12 {
+    for n in 0..6 {
         assert_eq!(world.say(PHONE, &format!("hello number {n}")).await, "sent");
     }
     world.settled().await;
@@ -137,7 +137,7 @@ async fn one_senders_budget_of_the_day_ends_and_the_flow_goes_on() {
     let last = llm.asked().last().map_or(0, |a| a.input + a.output);
     assert!(spent >= 1_000 && spent - last < 1_000, "the turn that used it up was the last: {spent}, {last}");
     let asked = llm.count();
-    assert_eq!(world.one("SELECT COUNT(*) FROM agent_log WHERE status = 'budget'").await, (12 - asked).to_string());
+    assert_eq!(world.one("SELECT COUNT(*) FROM agent_log WHERE status = 'budget'").await, (6 - asked).to_string());
     assert_eq!(world.say("971500000177", "Hello").await, "sent");
     assert_eq!(llm.count(), asked + 1, "another sender has a budget of their own");
     let secret = world.token(vec![store::desk::Scope::Read]).await;
