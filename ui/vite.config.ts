@@ -17,7 +17,7 @@ export default defineConfig({
       output: {
         // What every page stands on is one file: sixty small ones compress worse and arrive later.
         codeSplitting: {
-          groups: [{ name: 'ground', test: /node_modules[\\/](react|react-dom|scheduler|i18next|react-i18next|openapi-fetch|@floating-ui|@tanstack[\\/](react-query|query-core|react-router|router-core|history|react-store|store))[\\/]/ }],
+          groups: [{ name: 'ground', test: /node_modules[\\/](react|react-dom|scheduler|openapi-fetch|@tanstack[\\/](react-query|query-core|react-router|router-core|history|react-store|store))[\\/]/ }],
         },
       },
     },

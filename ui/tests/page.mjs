@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { AxeBuilder } from '@axe-core/playwright';
 import { browser, demo, open, pages, settle } from './house.mjs';
+import { keyboard } from './keyboard.mjs';
+import { leads } from './leads.mjs';
 import { converse } from './people.mjs';
 import { suite } from './suite.mjs';
 
@@ -370,6 +372,10 @@ await test('the server is restarted under the open page: it comes back live, and
   await page.locator('[data-stream="live"]').waitFor({ timeout: 30_000 });
   await page.locator('[data-message]').filter({ hasText: 'after the restart' }).waitFor();
 });
+
+const given = { test, page, context, chrome, wide, house, unique, toolbox, conversationOf, eventually, bubble };
+await keyboard(given);
+await leads(given);
 
 const cookies = (await context.storageState()).cookies;
 const few = ['inbox', 'failed', 'health', 'simulator', 'settings-users'];

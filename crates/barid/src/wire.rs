@@ -449,6 +449,7 @@ impl App {
         let last = TaskTracker::new();
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
         if let Some(spool) = &spool {
+            desk.knows_spool(Arc::clone(spool));
             last.spawn(Arc::clone(spool).drain(store.clone(), Arc::clone(&policy), follower.clone()));
         }
         let mut operator = operator(config, &store, &worker, &draining, Arc::clone(&desk), start.metrics);
@@ -511,7 +512,7 @@ impl App {
 }
 
 /// The spool of a node on a remote database, with what a former process left in it.
-async fn spool(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<Spool>>> {
+pub(crate) async fn spool(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<Spool>>> {
     let Some((path, most)) = &config.store.spool else { return Ok(None) };
     let spool = Spool::new(path.clone(), u64::try_from(*most).unwrap_or(u64::MAX), Arc::clone(store.clock()));
     spool.recover().await.context("the spool ([store] spool)")?;

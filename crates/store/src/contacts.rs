@@ -202,7 +202,9 @@ pub(crate) fn thread(tx: &mut dyn Tx, door: &Door, identity: &Identity, group: O
         return Ok(thread);
     }
     let recipient = recipient.unwrap_or_else(|| Recipient::Chat(String::new()));
-    open_thread(tx, door, identity, contact, recipient, profile_name)
+    // A group has no number, whoever writes in it.
+    let phone = identity.phone.as_deref().filter(|_| group.is_none());
+    open_thread(tx, door, phone, contact, recipient, profile_name)
 }
 
 fn better(new: &Recipient, old: &Recipient) -> bool {
@@ -217,7 +219,7 @@ fn write(recipient: &Recipient) -> String {
 fn open_thread(
     tx: &mut dyn Tx,
     door: &Door,
-    identity: &Identity,
+    phone: Option<&str>,
     contact: ContactId,
     recipient: Recipient,
     profile_name: Option<String>,
@@ -228,7 +230,6 @@ fn open_thread(
         None => {
             let lead = LeadId(tx.next_id());
             let source = format!("whatsapp:{}", door.kind);
-            let phone = identity.phone.as_deref();
             tx.execute(&MAKE_LEAD, params![lead, door.tenant, contact, &source, phone, now])?;
             lead
         }

@@ -10,6 +10,7 @@
 //! - `endpoints.rs`: outgoing webhooks
 //! - `agents.rs`: what agents remember and have done
 //! - `desk/`: the team's inbox and lists; `accounts/`: who may do what
+//! - `erase/`: one person out of everything (`barid erase`)
 //! - `carry/`: everything into another database (`barid move`)
 //! - `settings.rs`: what operators' views (`migrations/0040.sql`, docs/sql.md) know of the configuration
 //! - `spool/`: webhooks that wait in a file while the database is away
@@ -28,6 +29,7 @@ pub mod conversations;
 pub mod dead_letters;
 pub mod desk;
 pub mod endpoints;
+pub mod erase;
 pub mod error;
 pub mod events;
 pub mod export;
@@ -226,6 +228,19 @@ impl Store {
         self.writer.max_capacity() - self.writer.capacity()
     }
 
+    /// Empties the write-ahead log of the embedded database into its file, so that nothing of what was removed stays there (S6.8); whether it is
+    /// empty now. A server's log is its own affair.
+    pub async fn empty_log(&self) -> bool {
+        let path = {
+            let backend = self.backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match &*backend {
+                Some(Backend::Sqlite(sqlite)) => sqlite.path().to_owned(),
+                _ => return true,
+            }
+        };
+        tokio::task::spawn_blocking(move || sqlite::empty_log(&path)).await.unwrap_or(false)
+    }
+
     /// Finishes what is queued, empties the log into the file and ends the threads. Other handles get [`StoreError::Closed`].
     pub async fn close(self) {
         let backend = self.backend.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
@@ -282,6 +297,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::inbox::STATEMENTS,
         desk::leads::STATEMENTS,
         desk::letters::STATEMENTS,
+        desk::merge::STATEMENTS,
         desk::notices::STATEMENTS,
         desk::queue::STATEMENTS,
         desk::sagas::STATEMENTS,
@@ -289,6 +305,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         desk::tenants::STATEMENTS,
         desk::thread::STATEMENTS,
         endpoints::STATEMENTS,
+        &erase::statements(),
         events::STATEMENTS,
         export::STATEMENTS,
         inbox::STATEMENTS,

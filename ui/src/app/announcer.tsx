@@ -3,8 +3,15 @@ import { stream } from '../api/stream';
 import { useT } from '../i18n';
 
 const PAUSE = 5000;
+const STORED = 'barid.silent';
 
-/** Says aloud what came in, at most every few seconds, counted and not read out one by one (R15). */
+export const isSilent = () => localStorage.getItem(STORED) === '1';
+export function setSilent(silent: boolean) {
+  if (silent) localStorage.setItem(STORED, '1');
+  else localStorage.removeItem(STORED);
+}
+
+/** Says aloud what came in, at most every few seconds, counted and not read out one by one (R15), unless somebody wants quiet. */
 export function Announcer() {
   const { t } = useT();
   const [text, setText] = useState('');
@@ -15,6 +22,10 @@ export function Announcer() {
   useEffect(() => {
     const speak = () => {
       timer.current = undefined;
+      if (isSilent()) {
+        waiting.current = { messages: 0, failed: 0 };
+        return;
+      }
       const { messages, failed } = waiting.current;
       waiting.current = { messages: 0, failed: 0 };
       const parts = [messages ? said.current('say.messages', { count: messages }) : '', failed ? said.current('say.failed', { count: failed }) : ''];

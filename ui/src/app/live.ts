@@ -3,10 +3,10 @@ import { stream, type StreamEvent } from '../api/stream';
 
 // Which lists an event touches. They are read anew from page one, never patched with what the event says (R1): an event is only a hint.
 const touched: Record<string, string[]> = {
-  'message.created': ['conversations', 'counts', 'sim'],
+  'message.created': ['conversations', 'counts', 'notifications', 'sim'],
   'message.status': ['conversations', 'failed', 'sim'],
   'send.failed': ['failed', 'counts', 'conversations'],
-  'conversation.updated': ['conversations', 'counts'],
+  'conversation.updated': ['conversations', 'counts', 'leads'],
   'notification.created': ['notifications', 'counts', 'health', 'sagas'],
   'notification.updated': ['notifications', 'counts'],
   'job.counts': ['jobs'],

@@ -1,6 +1,6 @@
-import { ActionIcon, Menu, Tooltip, useMantineColorScheme } from '@mantine/core';
+import { ActionIcon, useMantineColorScheme } from '@mantine/core';
 import { useDisclosure, useMediaQuery } from '@mantine/hooks';
-import { IconDots, IconKeyboard, IconLanguage, IconLogout, IconMoon, IconSun, IconSunMoon, IconUserCircle } from '@tabler/icons-react';
+import { IconDots, IconKeyboard, IconLanguage, IconLogout, IconMoon, IconSun, IconSunMoon, IconUserCircle, IconVolume } from '@tabler/icons-react';
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { useCounts, useSession, useSignOut, useTenant } from '../api/session';
@@ -8,8 +8,9 @@ import { stream, useStream } from '../api/stream';
 import { languages, speak, useT } from '../i18n';
 import { useFormat, useNow } from '../i18n/format';
 import { useGo, useShortcuts } from '../parts/keys';
+import { MenuButton } from '../parts/menu';
 import p from '../parts/parts.module.css';
-import { Announcer } from './announcer';
+import { Announcer, isSilent, setSilent } from './announcer';
 import { Logo } from './logo';
 import { places, type Place } from './nav';
 import s from './shell.module.css';
@@ -53,7 +54,7 @@ export function Shell() {
       <main className={s.main} id="main" tabIndex={-1}>
         <Outlet />
       </main>
-      {narrow ? <Bottom path={path} openMore={moreActs.open} /> : null}
+      {narrow && !/^\/inbox\/./.test(path) ? <Bottom path={path} openMore={moreActs.open} /> : null}
       <Suspense>
         <Overlays help={help} closeHelp={helpActs.close} more={more} closeMore={moreActs.close} side={<Side path={path} />} />
       </Suspense>
@@ -162,20 +163,14 @@ function Tenant() {
   );
   if (tenants.length < 2) return face;
   return (
-    <Menu>
-      <Menu.Target>
+    <MenuButton
+      target={
         <button type="button" className={s.state} style={{ color: 'inherit', fontSize: 'inherit', minWidth: 0 }} aria-label={t('tenant.choose')}>
           {face}
         </button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {tenants.map((one) => (
-          <Menu.Item key={one.id} onClick={() => choose(one.id)}>
-            <bdi dir="auto">{one.business}</bdi>
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+      }
+      entries={() => tenants.map((one) => ({ label: <bdi dir="auto">{one.business}</bdi>, act: () => choose(one.id), side: one.id === tenant?.id ? '✓' : null }))}
+    />
   );
 }
 
@@ -191,12 +186,12 @@ function StreamState() {
   const text = t(`stream.${state}`);
   const age = state === 'live' ? '' : ` · ${format.ago(Math.min(heard, now))}`;
   return (
-    <Tooltip label={held ? t('stream.resume') : t('stream.pause')}>
       <button
         type="button"
         className={s.state}
         aria-label={`${text}${age}. ${held ? t('stream.resume') : t('stream.pause')}`}
         aria-pressed={held}
+        title={held ? t('stream.resume') : t('stream.pause')}
         data-stream={state}
         onClick={() => {
           stream.hold(!held);
@@ -206,27 +201,20 @@ function StreamState() {
         <span className={`${p.dot} ${tone} ${state === 'reconnecting' ? p.pulse : ''}`} />
         {narrow && state === 'live' ? null : <span>{text}{age}</span>}
       </button>
-    </Tooltip>
   );
 }
 
 export function Language() {
   const { t, language } = useT();
   return (
-    <Menu>
-      <Menu.Target>
+    <MenuButton
+      target={
         <ActionIcon aria-label={t('language')} size="lg">
           <IconLanguage size={20} stroke={1.7} />
         </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {languages.map((one) => (
-          <Menu.Item key={one.code} lang={one.code} onClick={() => void speak(one.code)} rightSection={one.code === language ? '✓' : null}>
-            {one.name}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
+      }
+      entries={() => languages.map((one) => ({ label: one.name, lang: one.code, act: () => void speak(one.code), side: one.code === language ? '✓' : null }))}
+    />
   );
 }
 
@@ -237,29 +225,21 @@ function Person({ openKeys }: { openKeys: () => void }) {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const schemes = [['light', IconSun], ['dark', IconMoon], ['auto', IconSunMoon]] as const;
   return (
-    <Menu width={230}>
-      <Menu.Target>
+    <MenuButton
+      width={230}
+      target={
         <ActionIcon aria-label={t('me')} size="lg">
           <IconUserCircle size={21} stroke={1.7} />
         </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label style={{ color: 'var(--b-soft)' }}>
-          <bdi dir="auto">{session.name}</bdi>
-        </Menu.Label>
-        {schemes.map(([scheme, Icon]) => (
-          <Menu.Item key={scheme} leftSection={<Icon size={16} />} onClick={() => setColorScheme(scheme)} rightSection={colorScheme === scheme ? '✓' : null}>
-            {t(`scheme.${scheme}`)}
-          </Menu.Item>
-        ))}
-        <Menu.Divider />
-        <Menu.Item leftSection={<IconKeyboard size={16} />} onClick={openKeys}>
-          {t('keys.title')}
-        </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} className="flip" />} onClick={() => void signOut()}>
-          {t('signOut')}
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+      }
+      entries={() => [
+        { heading: <bdi dir="auto">{session.name}</bdi> },
+        ...schemes.map(([scheme, Icon]) => ({ label: t(`scheme.${scheme}`), icon: <Icon size={16} />, side: colorScheme === scheme ? '✓' : null, act: () => setColorScheme(scheme) })),
+        null,
+        { label: t('say.on'), icon: <IconVolume size={16} />, side: isSilent() ? null : '✓', act: () => setSilent(!isSilent()) },
+        { label: t('keys.title'), icon: <IconKeyboard size={16} />, act: openKeys },
+        { label: t('signOut'), icon: <IconLogout size={16} className="flip" />, act: () => void signOut() },
+      ]}
+    />
   );
 }

@@ -1,5 +1,4 @@
-import i18n from 'i18next';
-import { initReactI18next, useTranslation } from 'react-i18next';
+import { useSyncExternalStore } from 'react';
 import { en, type Later } from './en';
 
 type Raw = keyof typeof en | keyof Later;
@@ -28,68 +27,71 @@ function read(key: string): string | null {
   }
 }
 
-async function load(language: Language) {
-  if (language === 'ar' && !i18n.hasResourceBundle('ar', 'translation')) {
-    const { ar } = await import('./ar');
-    i18n.addResourceBundle('ar', 'translation', ar);
-  }
+type Values = Record<string, string | number>;
+export type T = (key: Key, values?: Values) => string;
+
+interface Spoken {
+  t: T;
+  language: Language;
+  dir: 'ltr' | 'rtl';
+  has: (key: string) => boolean;
 }
 
-export async function startTexts() {
-  const language = startLanguage();
-  await i18n.use(initReactI18next).init({
-    lng: 'en',
-    fallbackLng: 'en',
-    resources: { en: { translation: en } },
-    keySeparator: false,
-    nsSeparator: false,
-    // React writes text as text; a name with a tag in it stays a name.
-    interpolation: { escapeValue: false },
-    returnNull: false,
-    react: { useSuspense: false },
-  });
-  if (language !== 'en') await speak(language, false);
-  mark(language);
-}
-
-export async function speak(language: Language, keep = true) {
-  await load(language);
-  await i18n.changeLanguage(language);
-  mark(language);
-  if (keep) {
-    try {
-      localStorage.setItem(STORED, language);
-    } catch {
-      // A browser that keeps nothing asks again next time.
-    }
-  }
-}
-
-/** Adds texts that come with a part of the page; Arabic has all of its own already. */
-export function later(texts: Partial<Later>) {
-  i18n.addResourceBundle('en', 'translation', texts, true, false);
-}
-
-function mark(language: Language) {
-  document.documentElement.lang = language;
-  document.documentElement.dir = direction(language);
+/** A language's texts; those that count have one for each form that the language knows, chosen by `count`. */
+function make(language: Language, texts: Readonly<Record<string, string>>): Spoken {
+  const rules = new Intl.PluralRules(language);
+  const t: T = (key, values) => {
+    const form = typeof values?.count === 'number' ? `${key}_${rules.select(values.count)}` : key;
+    const text = texts[form] ?? texts[key] ?? key;
+    return values ? text.replace(/\{\{(\w+)\}\}/g, (whole, name: string) => String(values[name] ?? whole)) : text;
+  };
+  return { t, language, dir: direction(language), has: (key) => key in texts };
 }
 
 export const direction = (language: string): 'ltr' | 'rtl' => (language.startsWith('ar') ? 'rtl' : 'ltr');
 
-type Values = Record<string, string | number>;
-export type T = (key: Key, values?: Values) => string;
+const texts: Record<string, string> = { ...en };
+const english = make('en', texts);
+let spoken = english;
+const listeners = new Set<() => void>();
+
+async function change(language: Language) {
+  spoken = language === 'en' ? english : make('ar', (await import('./ar')).ar);
+  document.documentElement.lang = language;
+  document.documentElement.dir = spoken.dir;
+  for (const listener of listeners) listener();
+}
+
+export const startTexts = () => change(startLanguage());
+
+export async function speak(language: Language) {
+  await change(language);
+  try {
+    localStorage.setItem(STORED, language);
+  } catch {
+    // A browser that keeps nothing asks again next time.
+  }
+}
+
+/** Adds texts that come with a part of the page; Arabic has all of its own already. */
+export function later(more: Partial<Later>) {
+  Object.assign(texts, more);
+}
+
+const listen = (listener: () => void) => {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+};
+const now = () => spoken;
 
 /** Texts by key; keys that end in `_one`, `_other` are asked for without the ending, with `count`. */
-export function useT(): { t: T; language: Language; dir: 'ltr' | 'rtl' } {
-  const { t, i18n: current } = useTranslation();
-  const language: Language = current.language.startsWith('ar') ? 'ar' : 'en';
-  return { t: (key, values) => t(key, values as never) as unknown as string, language, dir: direction(language) };
+export function useT(): Spoken {
+  return useSyncExternalStore(listen, now);
 }
 
 /** A text whose key is made at run time (a state, a kind): the key's own last part when there is none. */
 export function word(t: T, group: string, value: string | null | undefined): string {
   if (!value) return '';
   const key = `${group}.${value}`;
-  return i18n.exists(key) ? t(key as Key) : value.replaceAll('_', ' ');
+  return spoken.has(key) ? t(key as Key) : value.replaceAll('_', ' ');
 }

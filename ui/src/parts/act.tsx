@@ -1,4 +1,5 @@
 import { Group } from '@mantine/core';
+import { useSyncExternalStore } from 'react';
 import { explain } from '../api/problem';
 import type { T } from '../i18n';
 import { LinkButton } from './basics';
@@ -13,9 +14,11 @@ export interface Question {
   typed?: string;
   /** A reason is asked for, and wanted. */
   reason?: { label: string; required: boolean };
+  /** A moment to come is asked for. */
+  when?: { label: string };
 }
 
-export type Answer = { reason: string } | null;
+export type Answer = { reason: string; when?: Date } | null;
 let open: { question: Question; answer: (answer: Answer) => void } | null = null;
 const watchers = new Set<() => void>();
 const changed = () => watchers.forEach((watcher) => watcher());
@@ -42,6 +45,9 @@ export const questions = {
     current?.answer(answer);
   },
 };
+
+/** Whether something is being asked: what lies beneath then keeps still, also at Escape. */
+export const useAsked = () => useSyncExternalStore(questions.watch, questions.read) !== null;
 
 /** Loaded after the page stands. */
 const toasts = () => import('./toasts');

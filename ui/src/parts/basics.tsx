@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Skeleton, Tooltip, UnstyledButton } from '@mantine/core';
+import { ActionIcon, Button, Skeleton, UnstyledButton } from '@mantine/core';
 import { IconAlertTriangle, IconCheck, IconCopy, IconMoodSmile } from '@tabler/icons-react';
 import { useState, type ReactNode } from 'react';
 import { explain } from '../api/problem';
@@ -29,7 +29,7 @@ export function Said({ children, className }: { children: ReactNode; className?:
 /** Text of people on one line: its own direction, so that its beginning is what stays; never wider than a phone. */
 export function Line({ children, width }: { children: ReactNode; width: number }) {
   return (
-    <span className="clip" dir="auto" style={{ display: 'block', maxWidth: `min(${width}px, 58vw)` }}>
+    <span className="clip" dir="auto" style={{ display: 'block', maxWidth: `min(${width}px, 58vw)`, textAlign: 'match-parent' }}>
       {children}
     </span>
   );
@@ -170,10 +170,10 @@ export function Copy({ text, label }: { text: string; label?: string }) {
   const [done, setDone] = useState(false);
   const name = done ? t('copied') : (label ?? t('copy'));
   return (
-    <Tooltip label={name}>
       <ActionIcon
         size="sm"
         aria-label={name}
+        title={name}
         onClick={(event) => {
           event.stopPropagation();
           void copy(text).then(() => {
@@ -184,7 +184,6 @@ export function Copy({ text, label }: { text: string; label?: string }) {
       >
         {done ? <IconCheck size={15} /> : <IconCopy size={15} />}
       </ActionIcon>
-    </Tooltip>
   );
 }
 

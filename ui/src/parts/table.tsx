@@ -19,6 +19,8 @@ export interface Column<Row> {
   /** Left out where there is no room. */
   wide?: boolean;
   end?: boolean;
+  /** Has nothing to say of this row: a card leaves it out. */
+  bare?: (row: Row) => boolean;
   width?: number | string;
 }
 
@@ -157,7 +159,7 @@ function Cards<Row extends object>({ label, feed, columns, id, open, selection, 
                   </Button>
                 ) : null}
               </div>
-              {rest.map((column) => (
+              {rest.filter((column) => !column.bare?.(row)).map((column) => (
                 <div key={column.id} className={s.rowCardLine}>
                   <span>{column.header}</span>
                   <span>{column.cell(row)}</span>

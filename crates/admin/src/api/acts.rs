@@ -139,8 +139,9 @@ pub(crate) async fn reopen(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SnoozeInput {
-    /// When it comes back.
-    pub until: Moment,
+    /// When it comes back; left out: when the person writes, and not before.
+    #[serde(default)]
+    pub until: Option<Moment>,
 }
 
 /// Out of sight until then, or until the person writes.
@@ -152,7 +153,7 @@ pub(crate) async fn snooze(
     Id(id): Id<ConversationId>,
     Input(input): Input<SnoozeInput>,
 ) -> Answer<Conversation> {
-    act(&desk, caller, id, Deed::Snooze(input.until.0), None).await
+    act(&desk, caller, id, Deed::Snooze(input.until.map(|m| m.0)), None).await
 }
 
 /// How urgent.

@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
-use store::desk::leads::{Change, Get, List, Opt, Set};
+use store::desk::leads::{Change, Filter, Get, List, Opt, Set};
 use store::desk::{After, Lead, LeadStatus};
-use types::LeadId;
+use types::{LeadId, Moment, UserId};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
@@ -17,6 +17,7 @@ use super::failure::{Answer, Failure};
 use super::input::{Asked, Id, Input, if_match, perhaps};
 use super::page::{self, Page};
 
+/// Which leads: of the list and of the table alike.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -29,11 +30,40 @@ pub(crate) struct LeadQuery {
     /// Whose name, number, address or service holds this.
     #[param(max_length = 200)]
     q: Option<String>,
-    /// Rows of a page.
+    /// Only those whose newest conversation this user looks after: an id, `me` or `nobody`.
+    #[param(max_length = 40)]
+    owner: Option<String>,
+    /// Only those whose newest conversation has this label.
+    #[param(max_length = 40)]
+    label: Option<String>,
+    /// Only those who want no more messages, or only those who may be written to.
+    opted_out: Option<bool>,
+    /// Only those for whom something is to be done.
+    with_task: Option<bool>,
+    /// Rows of a page; the table has no pages.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// Where to go on.
     cursor: Option<String>,
+}
+
+impl LeadQuery {
+    fn filter(&self, caller: &Caller) -> Result<Filter, Failure> {
+        let owner = match self.owner.as_deref() {
+            None | Some("") => None,
+            Some("nobody") => Some(0),
+            Some("me") => Some(caller.user().map_or(0, |user| user.0)),
+            Some(id) => Some(id.parse::<UserId>().map_err(|e| Failure::bad(format!("owner: {e}")))?.0),
+        };
+        Ok(Filter {
+            status: self.status,
+            search: perhaps("q", self.q.as_ref(), 200)?.filter(|q| !q.is_empty()),
+            owner,
+            label: perhaps("label", self.label.as_ref(), 40)?.filter(|label| !label.is_empty()),
+            opted_out: self.opted_out,
+            with_task: self.with_task.unwrap_or(false),
+        })
+    }
 }
 
 /// Lists leads, newest first.
@@ -41,38 +71,23 @@ pub(crate) struct LeadQuery {
 pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Asked<LeadQuery>) -> Answer<Page<Lead>> {
     let asked = page::Asked::of(query.limit, query.cursor.as_deref())?;
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
-    let search = perhaps("q", query.q.as_ref(), 200)?.filter(|q| !q.is_empty());
-    let list = List { tenant, status: query.status, search, after: asked.newest(), limit: asked.fetch() };
+    let list = List { tenant, filter: query.filter(&caller)?, after: asked.newest(), limit: asked.fetch() };
     Ok(Json(asked.page(desk.store.read(list).await?)))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct LeadCsvQuery {
-    /// Slug or id; the caller's first tenant where it is left out.
-    tenant: Option<String>,
-    /// Only of this status.
-    #[param(inline)]
-    status: Option<LeadStatus>,
-    /// Whose name, number, address or service holds this.
-    #[param(max_length = 200)]
-    q: Option<String>,
 }
 
 /// Rows of the table, at most.
 const CSV_ROWS: usize = 10_000;
 
 /// The newest 10 000 leads as a table for other programs.
-#[utoipa::path(get, path = "/leads.csv", tag = "leads", params(LeadCsvQuery),
+#[utoipa::path(get, path = "/leads.csv", tag = "leads", params(LeadQuery),
     responses((status = 200, description = "CSV, UTF-8", body = String, content_type = "text/csv")))]
 pub(crate) async fn csv(
     State(desk): Shared,
     caller: Caller,
-    Asked(query): Asked<LeadCsvQuery>,
+    Asked(query): Asked<LeadQuery>,
 ) -> Result<Response, Failure> {
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
-    let search = perhaps("q", query.q.as_ref(), 200)?.filter(|q| !q.is_empty());
+    let filter = query.filter(&caller)?;
     let mut table = Table::new(&[
         "id",
         "status",
@@ -84,18 +99,26 @@ pub(crate) async fn csv(
         "nationality",
         "call_time",
         "source",
+        "score",
+        "owner",
+        "labels",
+        "next_task",
+        "next_task_due_at",
+        "last_contact_at",
         "opted_out_at",
         "created_at",
         "updated_at",
     ]);
     let mut after = After::NEWEST;
     while table.rows() < CSV_ROWS {
-        let list = List { tenant, status: query.status, search: search.clone(), after, limit: 500 };
+        let list = List { tenant, filter: filter.clone(), after, limit: 500 };
         let rows = desk.store.read(list).await?;
         let Some((last, _)) = rows.last() else { break };
         after = *last;
         for (_, lead) in &rows {
             let or = |text: &Option<String>| text.clone().unwrap_or_default();
+            let at = |moment: Option<Moment>| moment.map_or_else(String::new, |at| at.0.to_string());
+            let task = lead.next_task.as_ref();
             table.row(&[
                 lead.id.to_string(),
                 lead.status.as_str().to_owned(),
@@ -107,7 +130,13 @@ pub(crate) async fn csv(
                 or(&lead.nationality),
                 or(&lead.call_time),
                 lead.source.clone(),
-                lead.opted_out_at.map_or_else(String::new, |at| at.0.to_string()),
+                lead.score.to_string(),
+                lead.owner.as_ref().map_or_else(String::new, |owner| owner.name.clone()),
+                lead.labels.join(", "),
+                task.map_or_else(String::new, |task| task.title.clone()),
+                at(task.and_then(|task| task.due_at)),
+                at(lead.last_contact_at),
+                at(lead.opted_out_at),
                 lead.created_at.0.to_string(),
                 lead.updated_at.0.to_string(),
             ]);

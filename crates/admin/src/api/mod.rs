@@ -4,7 +4,7 @@
 //! - `guard.rs`: what every request passes: caller, site, right, `Idempotency-Key`; `caller.rs`, `rights.rs`, `password.rs`
 //! - `input.rs`, `page.rs`, `failure.rs`, `csv.rs`: what comes in, lists, refusals, tables for other programs
 //! - `feed.rs`, `follower.rs`, `events.rs`: what is new, live
-//! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`,
+//! - the resources: `auth.rs`, `conversations.rs`, `acts.rs`, `messages.rs`, `failed_sends.rs`, `dead_letters.rs`, `jobs.rs`, `leads.rs`, `people.rs`,
 //!   `tasks.rs`, `notifications.rs`, `agents.rs`, `flags.rs`, `experiments.rs`, `results.rs`, `analytics.rs`, `health.rs`, `alerts.rs`, `breakers.rs`, `tenants.rs`, `users.rs`, `tokens.rs`, `audit.rs`,
 //!   `batches.rs`, `endpoints.rs`, `configuration.rs`, `simulator.rs`
 
@@ -39,6 +39,7 @@ mod messages;
 mod notifications;
 mod page;
 pub mod password;
+mod people;
 pub(crate) mod results;
 mod rights;
 mod sagas;
@@ -49,7 +50,7 @@ mod tokens;
 mod users;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -57,6 +58,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use store::accounts::links::{Add as AddLink, Purpose};
+use store::spool::Spool;
 use store::{Pauses, Store};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -126,6 +128,7 @@ pub struct Desk {
     arrivals: Notify,
     first_admin: Mutex<Option<String>>,
     streams: Arc<tokio::sync::Semaphore>,
+    spool: OnceLock<Arc<Spool>>,
 }
 
 /// Somebody looks on as long as their last request is not older.
@@ -162,7 +165,13 @@ impl Desk {
             arrivals: Notify::new(),
             first_admin: Mutex::new(None),
             streams: Arc::new(tokio::sync::Semaphore::new(STREAMS)),
+            spool: OnceLock::new(),
         })
+    }
+
+    /// Who is erased is looked for in this spool, too (S6.8).
+    pub fn knows_spool(&self, spool: Arc<Spool>) {
+        let _ = self.spool.set(spool);
     }
 
     /// Keeps the desk and tells what is new, until `stop`. To be run once in a process.
@@ -321,11 +330,7 @@ fn table() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(failed_sends::dismiss))
         .merge(queue())
         .merge(actions())
-        .routes(routes!(leads::list))
-        .routes(routes!(leads::csv))
-        .routes(routes!(leads::get, leads::change))
-        .routes(routes!(leads::opt_out))
-        .routes(routes!(leads::opt_in))
+        .merge(people())
         .routes(routes!(tasks::list, tasks::add))
         .routes(routes!(tasks::get, tasks::change))
         .routes(routes!(notifications::list))
@@ -369,6 +374,19 @@ fn webhooks() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(endpoints::deliveries))
         .routes(routes!(endpoints::delivery))
         .routes(routes!(endpoints::resend))
+}
+
+/// Leads, and the people behind them.
+fn people() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::new()
+        .routes(routes!(leads::list))
+        .routes(routes!(leads::csv))
+        .routes(routes!(leads::get, leads::change))
+        .routes(routes!(leads::opt_out))
+        .routes(routes!(leads::opt_in))
+        .routes(routes!(people::merge))
+        .routes(routes!(people::person))
+        .routes(routes!(people::erase))
 }
 
 /// Agents, their switches, and experiments.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use store::desk::notices::{CountUnread, Deed, DeleteRead, Do, List, ReadAll, Which};
+use store::desk::notices::{CountUnread, Deed, DeleteRead, Do, List, Order, ReadAll, Which};
 use store::desk::{Count, Notification};
 use types::NotificationId;
 use utoipa::{IntoParams, ToSchema};
@@ -12,7 +12,7 @@ use super::acts::SnoozeInput;
 use super::caller::Caller;
 use super::conversations::TenantQuery;
 use super::failure::Answer;
-use super::input::{Asked, Id, Input};
+use super::input::{Asked, Id, Input, perhaps};
 use super::page::{self, Page};
 use super::{Desk, Shared};
 
@@ -24,8 +24,22 @@ pub(crate) enum NotificationFilter {
     Unread,
     /// Snoozed.
     Snoozed,
+    /// Read.
+    Read,
     /// All.
     All,
+}
+
+/// In which order.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NotificationSort {
+    /// The newest first.
+    Newest,
+    /// The oldest first.
+    Oldest,
+    /// What cannot wait first, then the newest.
+    Urgent,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -37,6 +51,12 @@ pub(crate) struct NotificationQuery {
     /// Which; all where it is left out.
     #[param(inline)]
     filter: Option<NotificationFilter>,
+    /// Only of this kind: `needs_person`, `send_failed`, …
+    #[param(max_length = 40)]
+    kind: Option<String>,
+    /// In which order; the newest first where it is left out.
+    #[param(inline)]
+    sort: Option<NotificationSort>,
     /// Rows of a page.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
@@ -44,7 +64,7 @@ pub(crate) struct NotificationQuery {
     cursor: Option<String>,
 }
 
-/// Lists notifications, newest first.
+/// Lists notifications.
 #[utoipa::path(get, path = "/notifications", tag = "notifications", params(NotificationQuery),
     responses((status = 200, body = Page<Notification>)))]
 pub(crate) async fn list(
@@ -57,9 +77,16 @@ pub(crate) async fn list(
     let which = match query.filter {
         Some(NotificationFilter::Unread) => Which::Unread,
         Some(NotificationFilter::Snoozed) => Which::Snoozed,
+        Some(NotificationFilter::Read) => Which::Read,
         Some(NotificationFilter::All) | None => Which::All,
     };
-    let list = List { tenant, which, after: asked.newest(), limit: asked.fetch() };
+    let order = match query.sort {
+        Some(NotificationSort::Oldest) => Order::Oldest,
+        Some(NotificationSort::Urgent) => Order::Urgent,
+        Some(NotificationSort::Newest) | None => Order::Newest,
+    };
+    let kind = perhaps("kind", query.kind.as_ref(), 40)?.filter(|kind| !kind.is_empty());
+    let list = List { tenant, which, kind, order, after: asked.after(), limit: asked.fetch() };
     Ok(Json(asked.page(desk.store.read(list).await?)))
 }
 
@@ -121,7 +148,7 @@ pub(crate) async fn unread(State(desk): Shared, caller: Caller, Id(id): Id<Notif
     act(&desk, caller, id, Deed::Unread).await
 }
 
-/// Out of sight until then.
+/// Out of sight until then, or until the other side of its conversation writes.
 #[utoipa::path(post, path = "/notifications/{id}/snooze", tag = "notifications", params(("id" = NotificationId, Path)),
     request_body = SnoozeInput, responses((status = 200, body = Notification)))]
 pub(crate) async fn snooze(
@@ -130,7 +157,7 @@ pub(crate) async fn snooze(
     Id(id): Id<NotificationId>,
     Input(input): Input<SnoozeInput>,
 ) -> Answer<Notification> {
-    act(&desk, caller, id, Deed::Snooze(input.until.0)).await
+    act(&desk, caller, id, input.until.map_or(Deed::SnoozeUntilReply, |m| Deed::Snooze(m.0))).await
 }
 
 /// Deletes one.

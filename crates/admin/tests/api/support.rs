@@ -500,6 +500,8 @@ pub fn body_of(method: &str, path: &str) -> Option<Value> {
         (_, "/conversations/{id}/priority") => json!({ "priority": "high" }),
         (_, "/conversations/{id}/labels") => json!({ "labels": ["x"] }),
         ("PATCH", "/leads/{id}") => json!({ "name": "x" }),
+        ("POST", "/leads/{id}/merge") => json!({ "from": "1" }),
+        ("POST", "/leads/{id}/erase") => json!({ "confirm": "erase" }),
         ("PATCH", "/tasks/{id}") => json!({ "title": "x" }),
         ("PATCH", "/users/{id}") => json!({ "name": "x" }),
         ("PATCH", "/webhook-endpoints/{id}") => json!({ "description": "x" }),

@@ -6,7 +6,7 @@
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
 //! - `flags`: switches of agents and experiments
-//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`: look and act; `move`: to another database
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`, `erase`: look and act; `move`: to another database
 
 mod beside;
 mod breakers;
@@ -16,6 +16,7 @@ mod conversations;
 mod demo;
 mod dlq;
 mod doctor;
+mod erase;
 mod export;
 mod failed;
 mod flags;
@@ -97,6 +98,8 @@ enum Command {
     Flags(flags::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
+    /// Remove one person everywhere, and say what was removed.
+    Erase(erase::Args),
     /// Carry the installation to another database; goes on where it was when it is run again.
     Move(r#move::Args),
     /// People who sign in to the page.
@@ -257,6 +260,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
         Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Flags(command) => flags::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
+        Command::Erase(args) => erase::run(&cx, args).await,
         Command::Move(args) => r#move::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,
         Command::Token(command) => token::run(&cx, command).await,

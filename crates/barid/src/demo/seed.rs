@@ -325,7 +325,9 @@ impl Maker<'_> {
         let list = notices::List {
             tenant: door.tenant,
             which: notices::Which::Unread,
-            after: store::desk::After::NEWEST,
+            kind: None,
+            order: notices::Order::Newest,
+            after: None,
             limit: 50,
         };
         if let Some((_, oldest)) = self.store.read(list).await?.pop() {

@@ -55,8 +55,8 @@ pub enum Deed {
     Resolve,
     /// Not done after all.
     Reopen,
-    /// Out of sight until then, or until the person writes.
-    Snooze(Timestamp),
+    /// Out of sight until then, or until the person writes; `None`: only until they write.
+    Snooze(Option<Timestamp>),
     /// How urgent it is.
     Priority(Priority),
     /// Its labels, all of them.
@@ -158,10 +158,11 @@ impl Do {
                 Ok(status(row, InboxStatus::Open))
             }
             Deed::Snooze(until) => {
-                if *until <= now {
+                let until = until.unwrap_or(super::FOREVER);
+                if until <= now {
                     return Err(StoreError::Refused("the time to come back is past".into()));
                 }
-                tx.execute(&SNOOZE, params![id, now, *until])?;
+                tx.execute(&SNOOZE, params![id, now, until])?;
                 Ok(status(row, InboxStatus::Snoozed))
             }
             Deed::Priority(priority) => {

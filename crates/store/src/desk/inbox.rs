@@ -238,7 +238,7 @@ fn base(r: &dyn Row, now: Timestamp) -> Result<(Conversation, i64, i64, i64)> {
             .map(|name| Person { id: UserId(assignee), name }),
         priority: Priority::of_rank(r.get(17)?),
         labels: serde_json::from_str(&labels).unwrap_or_default(),
-        snoozed_until: r.get(19)?,
+        snoozed_until: r.get::<Option<Moment>>(19)?.filter(|until| until.0 < super::FOREVER),
         unread: 0,
         waiting_since: r.get(21)?,
         last_message: None,

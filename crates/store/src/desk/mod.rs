@@ -22,6 +22,7 @@ pub mod follow;
 pub mod inbox;
 pub mod leads;
 pub mod letters;
+pub mod merge;
 pub mod notices;
 pub mod queue;
 pub mod rows;
@@ -32,7 +33,7 @@ pub mod thread;
 
 use std::sync::Arc;
 
-use types::TenantId;
+use types::{TenantId, Timestamp};
 
 use crate::error::{Result, StoreError};
 use crate::sql::{Param, Sql, Tx};
@@ -99,6 +100,9 @@ impl By {
         if self.id == 0 { self.name.clone() } else { format!("{}:{}", self.kind, self.id) }
     }
 }
+
+/// Snoozed until this, something comes back when the person writes, and not before: the last second of the year 9999.
+pub(crate) const FOREVER: Timestamp = Timestamp::from_seconds(253_402_300_799);
 
 /// Where a list goes on: after the row with this sort key and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,35 +1,53 @@
 //! Notifications: read, snoozed, and what they are about.
 
-use types::{ConversationId, MessageId, NotificationId, TenantId, Timestamp};
+use types::{ConversationId, MessageId, Moment, NotificationId, TenantId, Timestamp};
 
 use super::audit::{self, Act};
 use super::{Access, After, By, Count, Notification, Rows, counted};
 use crate::error::{Result, StoreError};
-use crate::sql::{Op, Row, Tx};
+use crate::sql::{Op, Param, Row, Tx};
 
 sql! {
-    UNREAD = "notices.unread":
-        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notification
-         WHERE tenant_id = $1 AND read_at IS NULL AND (snoozed_until IS NULL OR snoozed_until <= $2) AND id < $3 ORDER BY id DESC LIMIT $4";
-    SNOOZED = "notices.snoozed":
-        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notification
-         WHERE tenant_id = $1 AND read_at IS NULL AND snoozed_until > $2 AND id < $3 ORDER BY id DESC LIMIT $4";
-    ALL = "notices.all":
-        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notification
-         WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-    ONE = "notices.one":
-        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id FROM notification WHERE id = $1";
+    OPEN_NEWEST = "notices.open_newest":
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id, wakes, 0 FROM notification WHERE tenant_id = $1 AND read_at IS NULL AND (snoozed_until IS NOT NULL AND snoozed_until > $2 AND NOT EXISTS
+              (SELECT 1 FROM conversation v WHERE v.id = wakes AND v.last_inbound_at > snoozed_at)) = (CAST($3 AS {int}) = 1) AND ($4 = '' OR kind = $4)
+           AND id < $5 ORDER BY id DESC LIMIT $6";
+    OPEN_OLDEST = "notices.open_oldest":
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id, wakes, 0 FROM notification WHERE tenant_id = $1 AND read_at IS NULL AND (snoozed_until IS NOT NULL AND snoozed_until > $2 AND NOT EXISTS
+              (SELECT 1 FROM conversation v WHERE v.id = wakes AND v.last_inbound_at > snoozed_at)) = (CAST($3 AS {int}) = 1) AND ($4 = '' OR kind = $4)
+           AND id > $5 ORDER BY id LIMIT $6";
+    OPEN_URGENT = "notices.open_urgent":
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id, wakes, rank FROM (SELECT n.*, CAST(CASE kind WHEN 'needs_person' THEN 3 WHEN 'alert_raised' THEN 3 WHEN 'channel_paused' THEN 3 WHEN 'saga_stuck' THEN 3 WHEN 'send_held' THEN 2
+              WHEN 'send_failed' THEN 2 WHEN 'dead_letter' THEN 2 WHEN 'saga_undone' THEN 2 ELSE 1 END AS {int}) AS rank FROM notification n) AS x
+         WHERE tenant_id = $1 AND read_at IS NULL AND (snoozed_until IS NOT NULL AND snoozed_until > $2 AND NOT EXISTS
+              (SELECT 1 FROM conversation v WHERE v.id = wakes AND v.last_inbound_at > snoozed_at)) = (CAST($3 AS {int}) = 1) AND ($4 = '' OR kind = $4)
+           AND (rank < $5 OR (rank = $5 AND id < $6)) ORDER BY rank DESC, id DESC LIMIT $7";
+    ALL_NEWEST = "notices.all_newest":
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id, wakes, 0 FROM notification WHERE tenant_id = $1 AND (CAST($2 AS {int}) = 0 OR read_at IS NOT NULL) AND ($3 = '' OR kind = $3)
+           AND id < $4 ORDER BY id DESC LIMIT $5";
+    ALL_OLDEST = "notices.all_oldest":
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id, wakes, 0 FROM notification WHERE tenant_id = $1 AND (CAST($2 AS {int}) = 0 OR read_at IS NOT NULL) AND ($3 = '' OR kind = $3)
+           AND id > $4 ORDER BY id LIMIT $5";
+    ALL_URGENT = "notices.all_urgent":
+        "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id, wakes, rank FROM (SELECT n.*, CAST(CASE kind WHEN 'needs_person' THEN 3 WHEN 'alert_raised' THEN 3 WHEN 'channel_paused' THEN 3 WHEN 'saga_stuck' THEN 3 WHEN 'send_held' THEN 2
+              WHEN 'send_failed' THEN 2 WHEN 'dead_letter' THEN 2 WHEN 'saga_undone' THEN 2 ELSE 1 END AS {int}) AS rank FROM notification n) AS x
+         WHERE tenant_id = $1 AND (CAST($2 AS {int}) = 0 OR read_at IS NOT NULL) AND ($3 = '' OR kind = $3)
+           AND (rank < $4 OR (rank = $4 AND id < $5)) ORDER BY rank DESC, id DESC LIMIT $6";
+    ONE = "notices.one": "SELECT id, kind, title, body, dedupe_key, created_at, read_at, snoozed_until, tenant_id, wakes, 0 FROM notification WHERE id = $1";
     OF_MESSAGE = "notices.of_message": "SELECT conversation_id FROM message WHERE id = $1";
-    SET = "notices.set": "UPDATE notification SET read_at = $2, snoozed_until = $3 WHERE id = $1";
+    SET = "notices.set": "UPDATE notification SET read_at = $2, snoozed_until = $3, wakes = $4, snoozed_at = $5 WHERE id = $1";
     READ_ALL = "notices.read_all":
         "UPDATE notification SET read_at = $2 WHERE id IN (SELECT id FROM notification WHERE tenant_id = $1 AND read_at IS NULL
-         AND (snoozed_until IS NULL OR snoozed_until <= $2) AND id <= $3 ORDER BY id LIMIT 10000)";
+         AND NOT (snoozed_until IS NOT NULL AND snoozed_until > $2 AND NOT EXISTS
+              (SELECT 1 FROM conversation v WHERE v.id = wakes AND v.last_inbound_at > snoozed_at))
+         AND id <= $3 ORDER BY id LIMIT 10000)";
     DELETE = "notices.delete": "DELETE FROM notification WHERE id = $1";
     DELETE_READ = "notices.delete_read":
         "DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE tenant_id = $1 AND read_at IS NOT NULL ORDER BY id LIMIT 10000)";
     COUNT = "notices.count":
         "SELECT COUNT(*) FROM (SELECT 1 FROM notification WHERE tenant_id = $1 AND read_at IS NULL
-         AND (snoozed_until IS NULL OR snoozed_until <= $2) LIMIT 10001) AS x";
+         AND NOT (snoozed_until IS NOT NULL AND snoozed_until > $2 AND NOT EXISTS
+              (SELECT 1 FROM conversation v WHERE v.id = wakes AND v.last_inbound_at > snoozed_at)) LIMIT 10001) AS x";
 }
 
 fn row(r: &dyn Row) -> Result<(Notification, Option<MessageId>, TenantId)> {
@@ -49,7 +67,8 @@ fn row(r: &dyn Row) -> Result<(Notification, Option<MessageId>, TenantId)> {
         conversation_id: None,
         created_at: r.get(5)?,
         read_at: r.get(6)?,
-        snoozed_until: r.get(7)?,
+        snoozed_until: r.get::<Option<Moment>>(7)?.filter(|until| until.0 < super::FOREVER),
+        until_reply: r.get::<Option<ConversationId>>(9)?.is_some(),
     };
     Ok((notice, about, r.get(8)?))
 }
@@ -68,19 +87,37 @@ pub enum Which {
     Unread,
     /// Snoozed.
     Snoozed,
+    /// Read.
+    Read,
     /// All.
     All,
 }
 
-/// Lists notifications, newest first.
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+    /// What cannot wait first, then the newest.
+    Urgent,
+}
+
+/// Lists notifications.
 #[derive(Clone, Debug)]
 pub struct List {
     /// Whose.
     pub tenant: TenantId,
     /// Which.
     pub which: Which,
-    /// Where to go on.
-    pub after: After,
+    /// Only of this kind.
+    pub kind: Option<String>,
+    /// In which order.
+    pub order: Order,
+    /// Where to go on; `None`: the beginning.
+    pub after: Option<After>,
     /// At most so many.
     pub limit: u32,
 }
@@ -90,16 +127,34 @@ impl Op for List {
     type Out = Rows<Notification>;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
-        let (t, last, limit, now) = (self.tenant, self.after.id, self.limit, tx.now());
-        let found = match self.which {
-            Which::Unread => tx.all(&UNREAD, params![t, now, last, limit], row)?,
-            Which::Snoozed => tx.all(&SNOOZED, params![t, now, last, limit], row)?,
-            Which::All => tx.all(&ALL, params![t, last, limit], row)?,
+        let (now, kind, limit) = (tx.now(), self.kind.as_deref().unwrap_or(""), self.limit);
+        let mut p: Vec<Param<'_>> = match self.which {
+            Which::Unread | Which::Snoozed => params![self.tenant, now, self.which == Which::Snoozed, kind].to_vec(),
+            Which::Read | Which::All => params![self.tenant, self.which == Which::Read, kind].to_vec(),
         };
+        let open = matches!(self.which, Which::Unread | Which::Snoozed);
+        let sql = match self.order {
+            Order::Newest => {
+                p.push(self.after.map_or(i64::MAX, |a| a.id).into());
+                if open { &OPEN_NEWEST } else { &ALL_NEWEST }
+            }
+            Order::Oldest => {
+                p.push(self.after.map_or(0, |a| a.id).into());
+                if open { &OPEN_OLDEST } else { &ALL_OLDEST }
+            }
+            Order::Urgent => {
+                let after = self.after.unwrap_or(After::NEWEST);
+                p.extend([Param::from(after.key), Param::from(after.id)]);
+                if open { &OPEN_URGENT } else { &ALL_URGENT }
+            }
+        };
+        p.push(limit.into());
+        let found = tx.all(sql, &p, |r| Ok((row(r)?, r.get::<i64>(10)?)))?;
         let mut rows = Vec::with_capacity(found.len());
-        for one in found {
+        for (one, rank) in found {
             let id = one.0.id.0;
-            rows.push((After { key: id, id }, about(tx, one)?));
+            let key = if self.order == Order::Urgent { rank } else { id };
+            rows.push((After { key, id }, about(tx, one)?));
         }
         Ok(rows)
     }
@@ -128,6 +183,8 @@ pub enum Deed {
     Unread,
     /// Out of sight until then.
     Snooze(Timestamp),
+    /// Out of sight until they write.
+    SnoozeUntilReply,
     /// Gone.
     Delete,
 }
@@ -156,24 +213,34 @@ impl Op for Do {
             return Err(StoreError::NotFound { what: "notification", id: self.id.to_string() });
         };
         let now = tx.now();
+        let mut notice = about(tx, found)?;
+        let had = notice.read_at.map(|at| at.0);
         let (read, snoozed, action) = match self.deed {
-            Deed::Read => (Some(found.0.read_at.map_or(now, |at| at.0)), None, "notification.read"),
+            Deed::Read => (Some(had.unwrap_or(now)), None, "notification.read"),
             Deed::Unread => (None, None, "notification.unread"),
             Deed::Snooze(until) if until <= now => {
                 return Err(StoreError::Refused("the time to come back is past".into()));
             }
             Deed::Snooze(until) => (None, Some(until), "notification.snooze"),
-            Deed::Delete => (found.0.read_at.map(|at| at.0), None, "notification.delete"),
+            Deed::SnoozeUntilReply if notice.conversation_id.is_none() => {
+                return Err(StoreError::Refused(
+                    "it is about no conversation, so nobody can answer: name a time".into(),
+                ));
+            }
+            Deed::SnoozeUntilReply => (None, Some(super::FOREVER), "notification.snooze"),
+            Deed::Delete => (had, None, "notification.delete"),
         };
+        let wakes = notice.conversation_id.filter(|_| self.deed == Deed::SnoozeUntilReply);
         if self.deed == Deed::Delete {
             tx.execute(&DELETE, params![self.id])?;
         } else {
-            tx.execute(&SET, params![self.id, read, snoozed])?;
+            tx.execute(&SET, params![self.id, read, snoozed, wakes, wakes.map(|_| now)])?;
         }
         let act = Act { tenant: Some(tenant), action, kind: "notification", id: self.id.0, ..Act::default() };
         audit::note(tx, &self.by, &act)?;
-        let mut notice = about(tx, found)?;
-        (notice.read_at, notice.snoozed_until) = (read.map(Into::into), snoozed.map(Into::into));
+        notice.read_at = read.map(Into::into);
+        notice.snoozed_until = snoozed.filter(|until| *until < super::FOREVER).map(Into::into);
+        notice.until_reply = wakes.is_some();
         Ok(notice)
     }
 }

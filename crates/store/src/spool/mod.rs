@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 use types::SharedClock;
 
+use crate::erase::Traces;
 use crate::error::{Result, StoreError};
 use crate::inbox::Accept;
 use crate::policy::Policy;
@@ -186,6 +187,36 @@ impl Spool {
         metrics::counter!("webhook_spooled_total").increment(1);
         self.tell();
         Ok(())
+    }
+
+    /// Takes out what came from people who are known by `names` (S6.8); how many arrivals that was.
+    ///
+    /// # Errors
+    /// When its file is there and cannot be used: another process has it.
+    pub async fn forget(&self, names: &[String]) -> Result<u64> {
+        if !self.lent && !self.path.exists() {
+            return Ok(0);
+        }
+        if self.file.lock().await.is_none() && crate::sqlite::is_locked(&self.path) {
+            tracing::warn!(spool = %self.path.display(), "another process has this spool: erase them by the page or the API of that node as well");
+            return Ok(0);
+        }
+        let file = self.file().await?;
+        let traces = Traces::of(names, []);
+        let (mut after, mut gone) = (0, 0);
+        loop {
+            let (found, last) = file.read(rows::Look { after, traces: traces.clone() }).await?;
+            if !found.is_empty() {
+                gone += file.write(rows::Forget(found)).await?;
+            }
+            let Some(last) = last else { break };
+            after = last;
+        }
+        if gone > 0 {
+            file.empty_log().await;
+            self.count(&file).await?;
+        }
+        Ok(gone)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]

@@ -7,6 +7,7 @@ use types::inbound::Item;
 use types::{ChannelId, RequestId, TenantId};
 
 use crate::contacts::Door;
+use crate::erase::Traces;
 use crate::error::Result;
 use crate::inbox::{Accept, Accepted, Arrival};
 use crate::policy::Policy;
@@ -18,6 +19,9 @@ sql! {
     NEXT = "spool.next": "SELECT id, request_id, arrivals FROM spool WHERE error IS NULL ORDER BY id LIMIT $1";
     REMOVE = "spool.remove": "DELETE FROM spool WHERE id <= $1 AND error IS NULL";
     SET_ASIDE = "spool.set_aside": "UPDATE spool SET error = $2 WHERE id = $1";
+    ALL = "spool.all": "SELECT id, arrivals FROM spool WHERE id > $1 ORDER BY id LIMIT $2";
+    REWRITE = "spool.rewrite": "UPDATE spool SET arrivals = $2, size = $3 WHERE id = $1";
+    FORGET = "spool.forget": "DELETE FROM spool WHERE id = $1";
     SIZE = "spool.size":
         "SELECT COALESCE(SUM(CASE WHEN error IS NULL THEN 1 ELSE 0 END), 0), COALESCE(SUM(size), 0),
                 COALESCE(SUM(CASE WHEN error IS NULL THEN 0 ELSE 1 END), 0) FROM spool";
@@ -160,5 +164,87 @@ impl Op for AcceptAll {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
         self.0.iter().map(|(_, accept)| accept.run(tx)).collect()
+    }
+}
+
+/// Looks through all bodies for what concerns one person (S6.8).
+pub(super) struct Look {
+    pub after: i64,
+    pub traces: Traces,
+}
+
+/// A body that names somebody, and what is left of it without: `None` is nothing.
+pub(super) type Named = (i64, u64, Option<String>);
+
+/// Bodies looked at in one reading.
+const LOOK: u32 = 200;
+
+impl Op for Look {
+    const NAME: &'static str = "spool.look";
+    /// Those that name them, and the last one looked at.
+    type Out = (Vec<Named>, Option<i64>);
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
+        let (mut found, mut last) = (Vec::new(), None);
+        tx.query(&ALL, params![self.after, LOOK], &mut |r| {
+            let (id, text): (i64, String) = (r.get(0)?, r.get(1)?);
+            last = Some(id);
+            if self.traces.are_in(&text) {
+                let (gone, left) = without(&text, &self.traces);
+                found.push((id, gone, left));
+            }
+            Ok(())
+        })?;
+        Ok((found, last))
+    }
+}
+
+/// The arrivals of a body that do not name somebody, and how many do.
+fn without(text: &str, traces: &Traces) -> (u64, Option<String>) {
+    let Ok(arrivals) = serde_json::from_str::<Vec<serde_json::Value>>(text) else { return (1, None) };
+    let before = arrivals.len();
+    let left: Vec<_> = arrivals.into_iter().filter(|one| !traces.are_in(&one.to_string())).collect();
+    let gone = u64::try_from(before - left.len()).unwrap_or(0);
+    (gone, (!left.is_empty()).then(|| serde_json::to_string(&left).unwrap_or_default()))
+}
+
+/// Takes one person's arrivals out of bodies.
+pub(super) struct Forget(pub Vec<Named>);
+
+impl Op for Forget {
+    const NAME: &'static str = "spool.forget";
+    type Out = u64;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<u64> {
+        let mut gone = 0;
+        for (id, arrivals, left) in &self.0 {
+            match left {
+                Some(left) => {
+                    let size = i64::try_from(left.len()).unwrap_or(i64::MAX);
+                    tx.execute(&REWRITE, params![*id, left, size])?;
+                }
+                None => {
+                    tx.execute(&FORGET, params![*id])?;
+                }
+            }
+            gone += arrivals;
+        }
+        Ok(gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without;
+    use crate::erase::Traces;
+
+    #[test]
+    fn others_in_the_same_body_stay() {
+        let traces = Traces::of(&["971500000001".to_owned()], []);
+        let body = r#"[{"from":"971500000001","text":"a"},{"from":"971500000002","text":"b"}]"#;
+        let (gone, left) = without(body, &traces);
+        assert_eq!((gone, left.as_deref()), (1, Some(r#"[{"from":"971500000002","text":"b"}]"#)));
+        assert_eq!(without(r#"[{"from":"971500000001"}]"#, &traces), (1, None));
+        assert_eq!(without("971500000001 cut of", &traces), (1, None), "what cannot be read goes whole");
     }
 }

@@ -19,8 +19,8 @@ use types::ids::IdMaker;
 use crate::error::{Result, StoreError};
 use crate::task::{End, Task};
 
-pub(crate) use open::is_locked;
 pub use open::{Role, SqliteOptions};
+pub(crate) use open::{empty_log, is_locked};
 
 /// A running embedded database.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(crate) struct Sqlite {
     writer: mpsc::Sender<Box<dyn Task>>,
     readers: mpsc::Sender<Box<dyn Task>>,
     threads: Vec<std::thread::JoinHandle<()>>,
+    path: std::path::PathBuf,
     /// Held as long as the process may write (S8.1); the system frees it even after kill -9.
     _lock: Option<std::fs::File>,
 }
@@ -61,7 +62,12 @@ impl Sqlite {
             threads.push(spawn(format!("barid-read-{n}"), move || readers::run(&queue, &connection, &context))?);
         }
         threads.push(spawn("barid-write".to_owned(), move || writer::run(write_queue, connection, &context))?);
-        Ok(Self { writer, readers, threads, _lock: lock })
+        Ok(Self { writer, readers, threads, path: options.path.clone(), _lock: lock })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
     }
 
     /// Where writes go.

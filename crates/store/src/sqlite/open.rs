@@ -91,6 +91,7 @@ pub(super) fn connect(options: &SqliteOptions) -> Result<Connection> {
     let fail = |e: rusqlite::Error| unusable(&options.path, e);
     let connection = Connection::open_with_flags(&options.path, flags).map_err(fail)?;
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(fail)?;
+    // What is removed is overwritten: a person who is erased (S6.8) is not in the file's free pages either.
     // References are not looked up at every insert, which would be a tenth of a message's cost: only this crate's operations write, and
     // every test ends with a check that none is broken (RELIABILITY 3, I12). PostgreSQL checks them itself.
     connection
@@ -98,6 +99,7 @@ pub(super) fn connect(options: &SqliteOptions) -> Result<Connection> {
             "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = OFF;
+             PRAGMA secure_delete = ON;
              PRAGMA mmap_size = 0;
              PRAGMA temp_store = MEMORY;
              PRAGMA journal_size_limit = 67108864;
@@ -122,6 +124,15 @@ pub(super) fn connect_reader(options: &SqliteOptions) -> Result<Connection> {
         .execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;")
         .map_err(fail)?;
     Ok(connection)
+}
+
+/// Copies the log into the file and cuts it to nothing, beside whoever works the file; whether it is empty then.
+pub(crate) fn empty_log(path: &Path) -> bool {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let Ok(connection) = Connection::open_with_flags(path, flags) else { return false };
+    let waits = connection.busy_timeout(std::time::Duration::from_secs(5));
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get::<_, i64>(0));
+    waits.is_ok() && busy.is_ok_and(|busy| busy == 0)
 }
 
 /// Brings the schema up to date, one transaction a version, so that a kill between two leaves a whole one.

@@ -307,6 +307,18 @@ impl Db {
         }
     }
 
+    /// The embedded database's files hold none of these words, not even where nothing points to any more.
+    pub fn nothing_in_the_file(&self, words: &[&str]) {
+        let Place::File { path, .. } = &self.place else { return };
+        for end in ["", "-wal"] {
+            let bytes = std::fs::read(format!("{}{end}", path.display())).unwrap_or_default();
+            for word in words {
+                let found = bytes.windows(word.len()).position(|w| w == word.as_bytes());
+                assert!(found.is_none(), "{word} stands in {}{end} at {found:?}", path.display());
+            }
+        }
+    }
+
     /// A time of an operators' view as text that is alike on both databases.
     pub fn time(&self, column: &str) -> String {
         match self.backend() {

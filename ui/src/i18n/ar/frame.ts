@@ -45,4 +45,5 @@ export const frame = {
   'stream.resume': 'استأنف التحديثات',
   ...counted('say.messages', 'رسالة جديدة', 'رسالتان جديدتان', '{{count}} رسائل جديدة', '{{count}} رسالة جديدة'),
   ...counted('say.failed', 'تعذر إرسال رسالة', 'تعذر إرسال رسالتين', 'تعذر إرسال {{count}} رسائل', 'تعذر إرسال {{count}} رسالة'),
+  'say.on': 'إعلان الرسائل الجديدة صوتيًا',
 } satisfies Arabic<typeof english>;

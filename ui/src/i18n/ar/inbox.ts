@@ -57,4 +57,13 @@ export const inbox = {
   'kind.revoke': 'رسالة محذوفة',
   'kind.system': 'إشعار نظام',
   'kind.unsupported': 'رسالة من نوع لا يمكن عرضه',
+  'inbox.pickNext': 'خذ التالية',
+  'inbox.pickNextMore': 'يفتح المحادثة الأطول انتظارًا بلا مسؤول ويسندها إليك',
+  'inbox.noneWaits': 'لا أحد ينتظر',
+  'inbox.selectAll': 'تحديد كل هذه',
+  ...counted('inbox.resolveMatching', 'إنهاؤها', 'إنهاء المحادثتين المفتوحتين', 'إنهاء كل المحادثات المفتوحة ({{n}})', 'إنهاء كل المحادثات المفتوحة ({{n}})'),
+  ...counted('inbox.assignSelected', 'إسناد واحدة إليّ', 'إسناد اثنتين إليّ', 'إسناد {{count}} إليّ', 'إسناد {{count}} إليّ'),
+  ...counted('inbox.snoozeSelected', 'تأجيل واحدة إلى الغد', 'تأجيل اثنتين إلى الغد', 'تأجيل {{count}} إلى الغد', 'تأجيل {{count}} إلى الغد'),
+  ...counted('inbox.someLeft', 'تعذّر تغيير واحدة', 'تعذّر تغيير اثنتين', 'تعذّر تغيير {{count}}', 'تعذّر تغيير {{count}}'),
+  ...counted('inbox.changed', 'تغيّرت واحدة', 'تغيّرت اثنتان', 'تغيّرت {{count}}', 'تغيّرت {{count}}'),
 } satisfies Arabic<typeof english>;

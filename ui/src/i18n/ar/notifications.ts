@@ -33,4 +33,13 @@ export const notifications = {
   'notice.alert_raised': 'تنبيه',
   'notice.alert_cleared': 'زال الخلل',
   'notice.alert': 'تنبيه',
+  'notices.tab.read': 'المقروءة',
+  'notices.kind': 'النوع',
+  'notices.kind.any': 'كل الأنواع',
+  'notices.sort': 'الترتيب',
+  'notices.sort.newest': 'الأحدث أولًا',
+  'notices.sort.oldest': 'الأقدم أولًا',
+  'notices.sort.urgent': 'العاجل أولًا',
+  'notices.untilReply': 'حتى يكتب العميل',
+  'notices.filtered': 'لا إشعار يطابق',
 } satisfies Arabic<typeof english>;

@@ -91,4 +91,12 @@ export const talk = {
   'about.noTasks': 'لا مهمة',
   'about.number': 'الرقم',
   'about.since': 'منذ',
+  'talk.snooze.reply': 'حتى يكتب العميل',
+  'talk.snooze.custom': 'اختر وقتًا …',
+  'talk.snooze.when': 'تعود في',
+  'talk.snoozedReply': 'مخفية حتى يكتب العميل',
+  'talk.copyLink': 'نسخ الرابط',
+  'talk.templateValues': 'قيمه',
+  'talk.templateValuesMore': 'قيمة في كل سطر، بترتيب القالب: {{1}}، {{2}} …',
+  'about.lead.open': 'فتح ملف العميل',
 } satisfies Arabic<typeof english>;

@@ -23,4 +23,10 @@ export const tasks = {
   'tasks.empty': 'لا شيء مطلوب هنا',
   'tasks.emptyMore': 'المفتاح c لمهمة جديدة، وd لإنجاز المهمة التي تقف عندها.',
   'tasks.everyone': 'الفريق',
+  'tasks.edit': 'المهمة',
+  'tasks.saved': 'حُفظت',
+  'tasks.me': 'أنا',
+  'tasks.team': 'الفريق',
+  'tasks.reopened': 'لم تُنجز بعد',
+  'tasks.changed': 'غيّرها شخص آخر في هذه الأثناء. راجعها ثم احفظ.',
 } satisfies Arabic<typeof english>;

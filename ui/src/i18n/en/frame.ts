@@ -44,4 +44,5 @@ export const frame = {
   'say.messages_other': '{{count}} new messages',
   'say.failed_one': 'A message could not be sent',
   'say.failed_other': '{{count}} messages could not be sent',
+  'say.on': 'Say new messages aloud',
 } as const;

@@ -30,4 +30,13 @@ export const notifications = {
   'notice.alert_raised': 'Alert',
   'notice.alert_cleared': 'Well again',
   'notice.alert': 'Alert',
+  'notices.tab.read': 'Read',
+  'notices.kind': 'Kind',
+  'notices.kind.any': 'Any kind',
+  'notices.sort': 'Order',
+  'notices.sort.newest': 'Newest first',
+  'notices.sort.oldest': 'Oldest first',
+  'notices.sort.urgent': 'Urgent first',
+  'notices.untilReply': 'Until they write',
+  'notices.filtered': 'No notification matches',
 } as const;

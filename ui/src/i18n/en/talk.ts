@@ -88,4 +88,12 @@ export const talk = {
   'about.noTasks': 'No task',
   'about.number': 'Number',
   'about.since': 'Since',
+  'talk.snooze.reply': 'Until they write',
+  'talk.snooze.custom': 'Choose a time …',
+  'talk.snooze.when': 'Comes back at',
+  'talk.snoozedReply': 'Out of sight until they write',
+  'talk.copyLink': 'Copy the link',
+  'talk.templateValues': 'Its values',
+  'talk.templateValuesMore': 'One on each line, in the order of the template: {{1}}, {{2}} …',
+  'about.lead.open': 'Open the lead',
 } as const;

@@ -20,4 +20,10 @@ export const tasks = {
   'tasks.empty': 'Nothing to do here',
   'tasks.emptyMore': 'c writes a new task, d finishes the one you are on.',
   'tasks.everyone': 'Team',
+  'tasks.edit': 'Task',
+  'tasks.saved': 'Saved',
+  'tasks.me': 'Me',
+  'tasks.team': 'The team',
+  'tasks.reopened': 'Not done after all',
+  'tasks.changed': 'Somebody else changed it meanwhile. Look at it again, then save.',
 } as const;

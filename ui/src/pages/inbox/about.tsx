@@ -1,10 +1,12 @@
-import { ActionIcon, TextInput } from '@mantine/core';
+import '../../styles/more';
+import { ActionIcon, Select, TextInput } from '@mantine/core';
 import { IconPlus, IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, must } from '../../api/client';
 import { useMay, useTenantId } from '../../api/session';
+import { useTeam } from '../../api/team';
 import { useT, word } from '../../i18n';
 import { Facts, Face, Ltr, Phone, Said, Tag, Waiting, When } from '../../parts/basics';
 import s from './inbox.module.css';
@@ -23,7 +25,11 @@ export function About({ id }: { id: string }) {
   const lead = useQuery({ queryKey: ['leads', 'one', leadId], enabled: Boolean(leadId), queryFn: () => must(api.GET('/leads/{id}', { params: { path: { id: leadId ?? '' } } })) });
   const tasks = useQuery({ queryKey: ['tasks', 'of', leadId], enabled: Boolean(leadId), queryFn: () => must(api.GET('/tasks', { params: { query: { tenant, lead_id: leadId, limit: 10 } } })) });
   const past = useQuery({ queryKey: ['conversations', 'of', leadId], enabled: Boolean(leadId), queryFn: () => must(api.GET('/conversations', { params: { query: { tenant, lead_id: leadId, limit: 10 } } })) });
+  const team = useTeam();
   if (!talk) return <Waiting rows={5} />;
+  // Somebody who was shut out since may still look after it.
+  const people = team.all.map((one) => ({ value: one.id, label: one.name }));
+  if (talk.assignee && !people.some((one) => one.value === talk.assignee?.id)) people.push({ value: talk.assignee.id, label: talk.assignee.name });
   const others = past.data?.data.filter((one) => one.id !== id) ?? [];
   const name = nameOf(talk);
   const add = () => {
@@ -49,11 +55,25 @@ export function About({ id }: { id: string }) {
           [t('about.email'), lead.data?.email ? <Ltr>{lead.data.email}</Ltr> : null],
           [t('about.call'), lead.data?.call_time ? <Said>{lead.data.call_time}</Said> : null],
           [t('about.number'), <>{word(t, 'channel', talk.channel_kind)} <Ltr mono>{talk.channel_number}</Ltr></>],
-          [t('talk.assign'), talk.assignee ? <Said>{talk.assignee.name}</Said> : t('talk.nobody')],
+          [t('talk.assign'), mayAct ? null : talk.assignee ? <Said>{talk.assignee.name}</Said> : t('talk.nobody')],
           [t('about.since'), <When at={talk.created_at} plain />],
           [t('about.consent'), talk.opted_out ? <Tag tone="bad">{t('leads.optedOut')}</Tag> : <Tag tone="good">{t('about.consents')}</Tag>],
         ]}
       />
+      {mayAct ? (
+        <Select
+          mt={12}
+          size="xs"
+          label={t('talk.assign')}
+          value={talk.assignee?.id ?? 'nobody'}
+          onChange={(value) => {
+            const user = team.all.find((one) => one.id === value);
+            void acts.assign(user ? { id: user.id, name: user.name } : null);
+          }}
+          data={[{ value: 'nobody', label: t('talk.nobody') }, ...people]}
+        />
+      ) : null}
+      {leadId ? <Link to="/leads" search={{ lead: leadId } as never} style={{ display: 'inline-block', marginBlockStart: 10, color: 'var(--b-accent)', fontSize: '0.86rem' }}>{t('about.lead.open')}</Link> : null}
       {others.length > 0 ? (
         <>
           <h3>{t('about.past')}</h3>
@@ -98,7 +118,7 @@ export function About({ id }: { id: string }) {
       {open.length === 0 ? <p className="quiet" style={{ fontSize: '0.845rem' }}>{t('about.noTasks')}</p> : null}
       {open.map((task) => (
         <div key={task.id} style={{ display: 'flex', gap: 8, fontSize: '0.86rem', paddingBlock: 3 }}>
-          <Link to="/tasks" style={{ flex: 1, color: 'var(--b-accent)' }}><Said>{task.title}</Said></Link>
+          <Link to="/tasks" search={{ task: task.id } as never} style={{ flex: 1, color: 'var(--b-accent)' }}><Said>{task.title}</Said></Link>
           {task.due_at ? <When at={task.due_at} /> : null}
         </div>
       ))}

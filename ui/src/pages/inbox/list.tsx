@@ -1,7 +1,7 @@
-import { Button, Loader, Menu, TextInput, ActionIcon, CloseButton } from '@mantine/core';
+import { ActionIcon, Button, CloseButton, Loader, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { IconArrowsSort, IconFilter, IconInbox, IconSearch } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
+import { IconArrowsSort, IconFilter, IconHandGrab, IconInbox, IconSearch } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef, useState } from 'react';
@@ -10,10 +10,13 @@ import { useMay, useSession, useTenantId } from '../../api/session';
 import { useFilters } from '../../app/filters';
 import { useT } from '../../i18n';
 import { useFormat } from '../../i18n/format';
+import { done, failed } from '../../parts/act';
 import { Empty, Problem, Waiting } from '../../parts/basics';
 import { BulkBar, runBatch } from '../../parts/bulk';
 import { useFeed, useSelection } from '../../parts/feed';
 import { useShortcuts } from '../../parts/keys';
+import { MenuButton } from '../../parts/menu';
+import { morning } from '../../parts/snooze';
 import p from '../../parts/parts.module.css';
 import s from './inbox.module.css';
 import { Row } from './row';
@@ -23,6 +26,7 @@ const statuses = ['open', 'pending', 'snoozed', 'resolved', 'any'] as const;
 const sorts = ['last', 'waiting', 'priority', 'created'] as const;
 const idOf = (talk: Conversation) => talk.id;
 const ROW = 76;
+const nothing = () => undefined;
 
 export function InboxList({ open }: { open: string | undefined }) {
   const { t } = useT();
@@ -36,6 +40,7 @@ export function InboxList({ open }: { open: string | undefined }) {
   const status = (statuses.find((one) => one === filters.get('status')) ?? 'any') as (typeof statuses)[number];
   const sort = (sorts.find((one) => one === filters.get('sort')) ?? 'last') as (typeof sorts)[number];
   const q = filters.get('q') ?? '';
+  const client = useQueryClient();
   const selection = useSelection();
   const box = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
@@ -56,6 +61,7 @@ export function InboxList({ open }: { open: string | undefined }) {
       ),
   });
   const rows = feed.rows;
+  const several = useMemo(() => new Set(rows.map((row) => row.channel_number)).size > 1, [rows]);
   const virtual = useVirtualizer({ count: rows.length + 1, getScrollElement: () => box.current, estimateSize: () => ROW, overscan: 8, getItemKey: (i) => rows[i]?.id ?? 'end' });
   const items = virtual.getVirtualItems();
   const last = items[items.length - 1]?.index ?? 0;
@@ -81,6 +87,29 @@ export function InboxList({ open }: { open: string | undefined }) {
     Escape: () => (selection.ids.size > 0 ? selection.clear() : open && void navigate({ to: '/inbox', search: kept as never })),
   });
 
+  /** One thing to each that is selected; what could not be done is said (another took it meanwhile, it was closed). */
+  const each = async (act: (id: string) => Promise<{ response: Response }>) => {
+    const ids = [...selection.ids];
+    let good = 0;
+    for (const id of ids) if (await act(id).then(({ response }) => response.ok, () => false)) good += 1;
+    selection.clear();
+    await Promise.all(['conversations', 'conversation', 'counts'].map((key) => client.invalidateQueries({ queryKey: [key] })));
+    void done(t, [t('inbox.changed', { count: good }), good < ids.length ? t('inbox.someLeft', { count: ids.length - good }) : ''].filter(Boolean).join('. '));
+  };
+  /** Who waits longest and is nobody's becomes mine. */
+  const pickNext = async () => {
+    try {
+      const waiting = await must(api.GET('/conversations', { params: { query: { tenant, tab: 'unassigned', status: 'open', sort: 'waiting', limit: 1 } } }));
+      const next = waiting.data[0];
+      if (!next) return void done(t, t('inbox.noneWaits'));
+      await must(api.POST('/conversations/{id}/assign', { params: { path: { id: next.id } }, body: { user_id: session.userId } }));
+      void client.invalidateQueries({ queryKey: ['conversations'] });
+      void client.invalidateQueries({ queryKey: ['counts'] });
+      void navigate({ to: '/inbox/$id', params: { id: next.id }, search: kept as never });
+    } catch (error) {
+      void failed(t, error);
+    }
+  };
   const tally = (count: { value: number; capped: boolean } | undefined) => (count ? ` ${format.number(count.value)}${count.capped ? '+' : ''}` : '');
   const filtered = filters.any('q', 'status', 'tab');
   return (
@@ -88,35 +117,33 @@ export function InboxList({ open }: { open: string | undefined }) {
       <div className={s.listHead}>
         <div className={s.listTitle}>
           <h2>{t('inbox.title')}</h2>
-          <Menu>
-            <Menu.Target>
+          {mayAct ? (
+            <ActionIcon aria-label={t('inbox.pickNext')} title={t('inbox.pickNextMore')} onClick={() => void pickNext()} data-act="pick-next">
+              <IconHandGrab size={17} />
+            </ActionIcon>
+          ) : null}
+          <MenuButton
+            target={
               <Button variant="subtle" size="compact-xs" leftSection={<IconFilter size={14} />}>
                 {t(`inbox.status.${status}`)}
               </Button>
-            </Menu.Target>
-            <Menu.Dropdown>
-              {statuses.map((one) => (
-                <Menu.Item key={one} onClick={() => filters.set({ status: one === 'any' ? null : one })} rightSection={one === status ? '✓' : null}>
-                  {t(`inbox.status.${one}`)}
-                  {one !== 'any' ? <span className="quiet num">{tally(counts.data?.[one])}</span> : null}
-                </Menu.Item>
-              ))}
-            </Menu.Dropdown>
-          </Menu>
-          <Menu>
-            <Menu.Target>
+            }
+            entries={() =>
+              statuses.map((one) => ({
+                label: <>{t(`inbox.status.${one}`)}{one === 'any' ? null : <span className="quiet num">{tally(counts.data?.[one])}</span>}</>,
+                side: one === status ? '✓' : null,
+                act: () => filters.set({ status: one === 'any' ? null : one }),
+              }))
+            }
+          />
+          <MenuButton
+            target={
               <ActionIcon aria-label={`${t('inbox.sort')}: ${t(`inbox.sort.${sort}`)}`} title={t(`inbox.sort.${sort}`)}>
                 <IconArrowsSort size={17} />
               </ActionIcon>
-            </Menu.Target>
-            <Menu.Dropdown>
-              {sorts.map((one) => (
-                <Menu.Item key={one} onClick={() => filters.set({ sort: one === 'last' ? null : one })} rightSection={one === sort ? '✓' : null}>
-                  {t(`inbox.sort.${one}`)}
-                </Menu.Item>
-              ))}
-            </Menu.Dropdown>
-          </Menu>
+            }
+            entries={() => sorts.map((one) => ({ label: t(`inbox.sort.${one}`), side: one === sort ? '✓' : null, act: () => filters.set({ sort: one === 'last' ? null : one }) }))}
+          />
         </div>
         <TextInput
           ref={field}
@@ -146,7 +173,31 @@ export function InboxList({ open }: { open: string | undefined }) {
         </div>
       </div>
       {selection.ids.size > 0 ? (
-        <BulkBar selection={selection} total={rows.length}>
+        <BulkBar
+          selection={selection}
+          total={rows.length}
+          matching={
+            // All that match, not only those that are shown: where the server knows the same filter (R3).
+            status === 'open' && tab === 'all' && !q && feed.hasMore ? (
+              <Button
+                size="compact-xs"
+                variant="default"
+                onClick={async () => {
+                  if (await runBatch(t, { tenant, action: 'resolve_conversations', ask: true })) selection.clear();
+                }}
+              >
+                {t('inbox.resolveMatching', { count: counts.data?.open?.value ?? 0, n: `${format.number(counts.data?.open?.value ?? 0)}${counts.data?.open?.capped ? '+' : ''}` })}
+              </Button>
+            ) : null
+          }
+        >
+          {selection.ids.size < rows.length ? <Button size="compact-xs" variant="subtle" onClick={() => selection.set(rows.map(idOf))}>{t('inbox.selectAll')}</Button> : null}
+          <Button size="compact-xs" variant="default" onClick={() => void each((id) => api.POST('/conversations/{id}/assign', { params: { path: { id } }, body: { user_id: session.userId } }))}>
+            {t('inbox.assignSelected', { count: selection.ids.size })}
+          </Button>
+          <Button size="compact-xs" variant="default" onClick={() => void each((id) => api.POST('/conversations/{id}/snooze', { params: { path: { id } }, body: { until: morning(1).toISOString() } }))}>
+            {t('inbox.snoozeSelected', { count: selection.ids.size })}
+          </Button>
           <Button
             size="compact-xs"
             onClick={async () => {
@@ -194,7 +245,7 @@ export function InboxList({ open }: { open: string | undefined }) {
                 </div>
               );
             }
-            return <Row key={talk.id} talk={talk} here={talk.id === open} start={item.start} picked={selection.ids.has(talk.id)} picking={selection.ids.size > 0} pick={mayAct ? selection.toggle : () => undefined} search={kept} />;
+            return <Row key={talk.id} talk={talk} here={talk.id === open} start={item.start} picked={selection.ids.has(talk.id)} picking={selection.ids.size > 0} pick={mayAct ? selection.toggle : nothing} search={kept} several={several} />;
           })}
         </div>
       </div>

@@ -5,7 +5,7 @@ import { memo } from 'react';
 import type { Conversation } from '../../api/client';
 import { useT, word } from '../../i18n';
 import { useFormat, useNow } from '../../i18n/format';
-import { Face, Phone, Said } from '../../parts/basics';
+import { Face, Ltr, Phone, Said } from '../../parts/basics';
 import { Ticks } from '../../parts/ticks';
 import s from './inbox.module.css';
 
@@ -19,9 +19,11 @@ interface Props {
   picking: boolean;
   pick: (id: string) => void;
   search: Record<string, unknown>;
+  /** The business has several numbers: which one it came to is said. */
+  several: boolean;
 }
 
-export const Row = memo(function Row({ talk, here, start, picked, picking, pick, search }: Props) {
+export const Row = memo(function Row({ talk, here, start, picked, picking, pick, search, several }: Props) {
   const { t } = useT();
   const format = useFormat();
   const now = useNow();
@@ -96,8 +98,8 @@ export const Row = memo(function Row({ talk, here, start, picked, picking, pick,
               {t('inbox.waits', { time: format.span(Math.max(0, now - Date.parse(talk.waiting_since))) })}
             </span>
           ) : null}
-          {closes !== null && talk.window_open && closes < 6 * 3_600_000 ? (
-            <span className={s.warnText} title={t('inbox.window', { time: format.span(closes) })}>
+          {closes !== null && talk.window_open ? (
+            <span className={closes < 6 * 3_600_000 ? s.warnText : s.window} title={t('inbox.window', { time: format.span(closes) })}>
               <IconClockHour4 size={12} aria-hidden />
               {format.span(Math.max(0, closes))}
             </span>
@@ -105,6 +107,11 @@ export const Row = memo(function Row({ talk, here, start, picked, picking, pick,
           {!talk.window_open ? <span title={t('inbox.windowClosed')}>{t('talk.template')}</span> : null}
           {talk.assignee ? <Said className="clip">{talk.assignee.name}</Said> : null}
           {talk.service ? <Said className="clip">{talk.service}</Said> : null}
+          {several ? (
+            <span title={`${word(t, 'channel', talk.channel_kind)} ${talk.channel_number}`}>
+              <Ltr>··{talk.channel_number.slice(-4)}</Ltr>
+            </span>
+          ) : null}
         </div>
       </Link>
     </div>

@@ -1,5 +1,5 @@
 import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
-import { IconArrowLeft, IconBolt, IconCheck, IconClockPause, IconDotsVertical, IconFlag3, IconHandStop, IconInfoCircle, IconMailOpened, IconRobot, IconRotateClockwise, IconUser, IconUserCheck, IconUserExclamation } from '@tabler/icons-react';
+import { IconArrowLeft, IconBolt, IconCheck, IconClockPause, IconDotsVertical, IconFlag3, IconHandStop, IconInfoCircle, IconLink, IconMailOpened, IconRobot, IconRotateClockwise, IconUser, IconUserCheck, IconUserExclamation } from '@tabler/icons-react';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import type { Conversation, Message } from '../../api/client';
@@ -7,7 +7,8 @@ import { Refused } from '../../api/problem';
 import { useMay, useSession } from '../../api/session';
 import { useT } from '../../i18n';
 import { useFormat } from '../../i18n/format';
-import { Empty, Phone, Problem, Said, Waiting } from '../../parts/basics';
+import { done } from '../../parts/act';
+import { copy, Empty, Phone, Problem, Said, Waiting } from '../../parts/basics';
 import { useShortcuts } from '../../parts/keys';
 import { snoozes } from '../../parts/snooze';
 import { Composer, type ComposerHandle } from './composer';
@@ -45,6 +46,11 @@ export function Talk({ id, toggleAbout }: { id: string; toggleAbout: () => void 
     return () => clearTimeout(timer);
   }, [unread, newest, mayAct, acts]);
 
+  const format = useFormat();
+  const put = async (choice: number) => {
+    const until = await snoozes(t)[choice]?.at();
+    if (until !== undefined) await acts.snooze(until, until ? t('talk.snoozed', { when: format.full(until) }) : t('talk.snoozedReply'));
+  };
   const resolved = talk?.status === 'resolved' || talk?.status === 'snoozed';
   useShortcuts(
     mayAct && talk
@@ -54,7 +60,7 @@ export function Talk({ id, toggleAbout }: { id: string; toggleAbout: () => void 
           KeyT: () => void (talk.state === 'active' ? acts.takeOver() : acts.giveBack()),
           KeyE: () => void (resolved ? acts.reopen() : acts.resolve()),
           KeyA: () => void acts.assign({ id: me.userId, name: me.name }),
-          KeyS: () => void acts.snooze(snoozes(t)[1]?.at() ?? new Date(Date.now() + 3_600_000), t('talk.snooze.tomorrow')),
+          KeyS: () => void put(1),
           KeyU: () => {
             quiet.current = true;
             void acts.unread();
@@ -89,7 +95,7 @@ export function Talk({ id, toggleAbout }: { id: string; toggleAbout: () => void 
             <Button variant="default" leftSection={resolved ? <IconRotateClockwise size={15} /> : <IconCheck size={15} />} onClick={() => void (resolved ? acts.reopen() : acts.resolve())}>
               {resolved ? t('talk.reopen') : t('talk.resolve')}
             </Button>
-            <More talk={talk} acts={acts} onUnread={() => (quiet.current = true)} />
+            <More talk={talk} acts={acts} put={put} onUnread={() => (quiet.current = true)} />
           </>
         ) : null}
         <Tooltip label={t('talk.showAbout')}>
@@ -119,7 +125,7 @@ function Owner({ talk, acts, mayAct }: { talk: Conversation; acts: Acts; mayAct:
       <Icon size={17} aria-hidden />
       <span>
         <strong>{t(`talk.state.${talk.state}`)}</strong>
-        {until ? ` · ${until}` : ''}
+        {until ? <span className={talk.state_until ? undefined : s.untilReturn}>{` · ${until}`}</span> : null}
       </span>
       {!mayAct ? null : talk.state === 'active' || talk.state === 'handed_over' ? (
         <Button size="compact-sm" leftSection={<IconBolt size={14} />} onClick={() => void acts.takeOver()} data-act="takeover">
@@ -135,7 +141,7 @@ function Owner({ talk, acts, mayAct }: { talk: Conversation; acts: Acts; mayAct:
           </Menu.Target>
           <Menu.Dropdown>
             <Menu.Item onClick={() => void acts.giveBack()}>{t('talk.return.now')}</Menu.Item>
-            {talk.state === 'paused' ? <Menu.Item onClick={() => void acts.giveBack(new Date(Date.now() + 3_600_000).toISOString())}>{t('talk.return.hour')}</Menu.Item> : null}
+            <Menu.Item onClick={() => void acts.giveBack(new Date(Date.now() + 3_600_000).toISOString())}>{t('talk.return.hour')}</Menu.Item>
             <Menu.Item onClick={() => void acts.resolve()}>{t('talk.return.resolve')}</Menu.Item>
           </Menu.Dropdown>
         </Menu>
@@ -144,9 +150,8 @@ function Owner({ talk, acts, mayAct }: { talk: Conversation; acts: Acts; mayAct:
   );
 }
 
-function More({ talk, acts, onUnread }: { talk: Conversation; acts: Acts; onUnread: () => void }) {
+function More({ talk, acts, put, onUnread }: { talk: Conversation; acts: Acts; put: (choice: number) => Promise<void>; onUnread: () => void }) {
   const { t } = useT();
-  const format = useFormat();
   const me = useSession();
   return (
     <Menu width={240} position="bottom-end">
@@ -161,11 +166,12 @@ function More({ talk, acts, onUnread }: { talk: Conversation; acts: Acts; onUnre
         ) : (
           <Menu.Item leftSection={<IconUserCheck size={16} />} onClick={() => void acts.assign({ id: me.userId, name: me.name })}>{t('talk.assignMe')}</Menu.Item>
         )}
+        <Menu.Item leftSection={<IconLink size={16} />} onClick={() => void copy(`${location.origin}/inbox/${talk.id}`).then(() => done(t, t('copied')))}>{t('talk.copyLink')}</Menu.Item>
         <Menu.Item leftSection={<IconMailOpened size={16} />} onClick={() => { onUnread(); void acts.unread(); }}>{t('talk.markUnread')}</Menu.Item>
         <Menu.Divider />
         <Menu.Label style={{ color: 'var(--b-soft)' }}>{t('talk.snooze')}</Menu.Label>
-        {snoozes(t).map((one) => (
-          <Menu.Item key={one.text} leftSection={<IconClockPause size={16} />} onClick={() => void acts.snooze(one.at(), t('talk.snoozed', { when: format.full(one.at()) }))}>{one.text}</Menu.Item>
+        {snoozes(t).map((one, i) => (
+          <Menu.Item key={one.text} leftSection={<IconClockPause size={16} />} onClick={() => void put(i)}>{one.text}</Menu.Item>
         ))}
         <Menu.Divider />
         <Menu.Label style={{ color: 'var(--b-soft)' }}>{t('talk.priority')}</Menu.Label>

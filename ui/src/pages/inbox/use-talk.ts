@@ -69,8 +69,8 @@ export function useActs(talk: Conversation | undefined, id: string) {
       giveBack: (at?: string) => run(giveBack(at), t('talk.returned'), takeover),
       resolve: () => run(resolve(), t('talk.resolved'), reopen),
       reopen: () => run(reopen(), t('talk.reopened'), resolve),
-      snooze: (until: Date, said: string) =>
-        run(must(api.POST('/conversations/{id}/snooze', { ...path(id), body: { until: until.toISOString() } })), said, reopen),
+      snooze: (until: Date | null, said: string) =>
+        run(must(api.POST('/conversations/{id}/snooze', { ...path(id), body: until ? { until: until.toISOString() } : {} })), said, reopen),
       assign: (user: { id: string; name: string } | null) => {
         const before = talk?.assignee?.id ?? null;
         return run(assign(user?.id ?? null), user ? t('talk.assigned', { name: user.name }) : t('talk.unassigned'), () => assign(before));

@@ -8,7 +8,7 @@ use types::{
 };
 use utoipa::ToSchema;
 
-use super::inbox::Count;
+use super::inbox::{Count, Person};
 use super::words::{BatchAction, BatchState, LeadStatus, Priority, Role, Scope, TaskStatus};
 
 /// A person's request to the business.
@@ -40,12 +40,57 @@ pub struct Lead {
     pub call_time: Option<String>,
     /// When they asked for no more messages.
     pub opted_out_at: Option<Moment>,
+    /// Who looks after their newest conversation.
+    pub owner: Option<Person>,
+    /// The labels of their newest conversation.
+    pub labels: Vec<String>,
+    /// What is to be done next for them.
+    pub next_task: Option<NextTask>,
+    /// Their last message or ours.
+    pub last_contact_at: Option<Moment>,
+    /// From 0 to 100: how ready they are, by what is known. 25 for what they want, 15 each for a name, an address and a time to call, 10 for a nationality,
+    /// 20 for having been in touch within three days.
+    pub score: u8,
     /// When it began.
     pub created_at: Moment,
     /// The last change.
     pub updated_at: Moment,
     /// Changes with every change; the `ETag`.
     pub version: String,
+}
+
+/// What is to be done next for a lead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NextTask {
+    /// The task.
+    pub id: TaskId,
+    /// What to do.
+    pub title: String,
+    /// Until when.
+    pub due_at: Option<Moment>,
+}
+
+/// What merging two leads does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MergePlan {
+    /// The lead that stays.
+    pub into: LeadId,
+    /// The lead that goes into it.
+    pub from: LeadId,
+    /// Conversations that move.
+    pub conversations: i64,
+    /// Conversations that are closed, since both have an open one on the same number: the one in which the person last wrote goes on.
+    pub closed: Vec<ConversationId>,
+    /// Leads that move; the one that goes into the other among them.
+    pub leads: i64,
+    /// Tasks that move.
+    pub tasks: i64,
+    /// Addresses by which the one that stays is found from then on, too.
+    pub addresses: Vec<String>,
+    /// Fields that the one that stays learns from the other.
+    pub fills: Vec<String>,
+    /// Whether the person wants no more messages: said by one of the two, it holds for both.
+    pub opted_out: bool,
 }
 
 /// Something for a person to do (S3.5).
@@ -106,6 +151,8 @@ pub struct Notification {
     pub read_at: Option<Moment>,
     /// When it comes back.
     pub snoozed_until: Option<Moment>,
+    /// It comes back when they write.
+    pub until_reply: bool,
 }
 
 /// A tenant (S7.1).

@@ -146,7 +146,7 @@ async fn no_operation_reaches_another_tenants_row(db: &Db) {
         Deed::Assign(None),
         Deed::Resolve,
         Deed::Reopen,
-        Deed::Snooze(db.now()),
+        Deed::Snooze(Some(db.now())),
         Deed::Priority(Priority::Critical),
         Deed::Labels(vec!["x".into()]),
         Deed::Read(None),

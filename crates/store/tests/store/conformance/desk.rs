@@ -30,6 +30,8 @@ for_each_database!(
     dead_letters_and_jobs_are_listed_by_state,
     leads_and_tasks_change_only_as_they_were_seen,
     notifications_are_read_and_snoozed,
+    notifications_come_in_the_order_and_of_the_kind_that_is_asked_for,
+    a_conversation_waits_for_a_reply,
     charts_keep_hours_that_are_over,
     receipts_of_one_moment_are_all_followed,
 );
@@ -222,11 +224,11 @@ async fn a_person_takes_over_answers_and_hands_back(db: &Db) {
 async fn snoozed_and_resolved_conversations_come_back_when_the_person_writes(db: &Db) {
     let id = answered(db, "m1", PHONE).await;
     let until = db.now().plus(Duration::from_secs(3600));
-    assert_eq!(act(db, id, Deed::Snooze(until)).await.status, InboxStatus::Snoozed);
+    assert_eq!(act(db, id, Deed::Snooze(Some(until))).await.status, InboxStatus::Snoozed);
     db.pass(3601);
     assert!(follow(db).await.contains(&"conversation.updated".to_owned()), "its time has come");
     assert_eq!(db.store.read(Get { id, access: Access::All }).await.unwrap().status, InboxStatus::Pending);
-    act(db, id, Deed::Snooze(db.now().plus(Duration::from_secs(3600)))).await;
+    act(db, id, Deed::Snooze(Some(db.now().plus(Duration::from_secs(3600))))).await;
     db.pass(1);
     answered(db, "m2", PHONE).await;
     follow(db).await;
@@ -380,8 +382,11 @@ async fn leads_and_tasks_change_only_as_they_were_seen(db: &Db) {
     follow(db).await;
     let list = |search: Option<&str>| leads::List {
         tenant: db.meta.tenant,
-        status: Some(LeadStatus::Open),
-        search: search.map(str::to_owned),
+        filter: leads::Filter {
+            status: Some(LeadStatus::Open),
+            search: search.map(str::to_owned),
+            ..leads::Filter::default()
+        },
         after: After::NEWEST,
         limit: 5,
     };
@@ -445,7 +450,14 @@ async fn leads_and_tasks_change_only_as_they_were_seen(db: &Db) {
 async fn notifications_are_read_and_snoozed(db: &Db) {
     let (lease, deliver) = db.sending("m1", PHONE, "Hello").await;
     db.record(&lease, &deliver, rejected()).await;
-    let list = |which| notices::List { tenant: db.meta.tenant, which, after: After::NEWEST, limit: 5 };
+    let list = |which| notices::List {
+        tenant: db.meta.tenant,
+        which,
+        kind: None,
+        order: notices::Order::Newest,
+        after: None,
+        limit: 5,
+    };
     let unread = db.store.read(list(notices::Which::Unread)).await.unwrap();
     assert_eq!((unread.len(), unread[0].1.conversation_id), (1, Some(lease.conversation)));
     let id = unread[0].1.id;
@@ -470,6 +482,87 @@ async fn notifications_are_read_and_snoozed(db: &Db) {
     db.record(&lease, &deliver, rejected()).await;
     db.store.write(notices::ReadAll { tenant: db.meta.tenant, upto: None, by: by() }).await.unwrap();
     assert_eq!(db.store.write(clean).await.unwrap(), 1);
+}
+
+async fn notifications_come_in_the_order_and_of_the_kind_that_is_asked_for(db: &Db) {
+    let (lease, deliver) = db.sending("m1", PHONE, "Hello").await;
+    db.record(&lease, &deliver, rejected()).await;
+    db.pass(1);
+    let sql = format!(
+        "INSERT INTO notification (id, tenant_id, kind, title, body, dedupe_key, created_at) VALUES
+         (401, {t}, 'needs_person', 'Old and urgent', '', 'x1', 1), (402, {t}, 'alert_cleared', 'Well again', '', 'x2', 1)",
+        t = db.meta.tenant
+    );
+    db.set(&sql).await;
+    let list = async |which, kind: Option<&str>, order| {
+        let (tenant, kind) = (db.meta.tenant, kind.map(str::to_owned));
+        let mut kinds = Vec::new();
+        let mut after = None;
+        // A page of one row each: where the next begins is part of the order.
+        while let Some((at, one)) = db
+            .store
+            .read(notices::List { tenant, which, kind: kind.clone(), order, after, limit: 1 })
+            .await
+            .unwrap()
+            .pop()
+        {
+            after = Some(at);
+            kinds.push(one.kind);
+        }
+        kinds
+    };
+    use notices::{Order, Which};
+    let (needs, failed, well) = ("needs_person", "send_failed", "alert_cleared");
+    assert_eq!(list(Which::Unread, None, Order::Newest).await, [failed, well, needs]);
+    assert_eq!(list(Which::Unread, None, Order::Oldest).await, [needs, well, failed]);
+    assert_eq!(list(Which::Unread, None, Order::Urgent).await, [needs, failed, well]);
+    assert_eq!(list(Which::Unread, Some(failed), Order::Newest).await, [failed]);
+    db.store
+        .write(notices::ReadAll { tenant: db.meta.tenant, upto: Some(types::NotificationId(401)), by: by() })
+        .await
+        .unwrap();
+    assert_eq!(list(Which::Read, None, Order::Newest).await, [needs]);
+    assert_eq!(list(Which::All, None, Order::Oldest).await, [needs, well, failed]);
+    assert_eq!(list(Which::All, None, Order::Urgent).await, [needs, failed, well]);
+    // Until they write: only where there is somebody who could.
+    let open = notices::List {
+        tenant: db.meta.tenant,
+        which: Which::Unread,
+        kind: None,
+        order: Order::Newest,
+        after: None,
+        limit: 9,
+    };
+    let unread = db.store.read(open).await.unwrap();
+    let wait = |id| notices::Do { id, deed: notices::Deed::SnoozeUntilReply, access: Access::All, by: by() };
+    let about_nobody = db.store.write(wait(unread[1].1.id)).await;
+    assert!(matches!(about_nobody, Err(StoreError::Refused(_))));
+    let waits = db.store.write(wait(unread[0].1.id)).await.unwrap();
+    assert_eq!((waits.until_reply, waits.snoozed_until), (true, None));
+    db.pass(10 * 365 * 86_400);
+    assert_eq!(list(Which::Snoozed, None, Order::Newest).await, [failed]);
+    db.message("m2", PHONE, "here I am").await;
+    assert_eq!(
+        (
+            list(Which::Snoozed, None, Order::Newest).await.len(),
+            list(Which::Unread, Some(failed), Order::Newest).await.len()
+        ),
+        (0, 1)
+    );
+}
+
+/// Snoozed without a time, a conversation comes back with the person's next message and not before.
+async fn a_conversation_waits_for_a_reply(db: &Db) {
+    let id = answered(db, "m1", PHONE).await;
+    follow(db).await;
+    let snoozed = act(db, id, Deed::Snooze(None)).await;
+    assert_eq!((snoozed.status, snoozed.snoozed_until), (InboxStatus::Snoozed, None));
+    db.pass(10 * 365 * 86_400);
+    follow(db).await;
+    assert_eq!(act(db, id, Deed::Read(None)).await.status, InboxStatus::Snoozed);
+    db.message("m2", PHONE, "here I am").await;
+    follow(db).await;
+    assert_ne!(act(db, id, Deed::Read(None)).await.status, InboxStatus::Snoozed);
 }
 
 async fn charts_keep_hours_that_are_over(db: &Db) {

@@ -13,10 +13,12 @@ mod dead_letters;
 mod desk;
 mod desk_more;
 mod endpoints;
+mod erase;
 mod gather;
 mod inbox;
 mod jobs;
 mod leases;
+mod merge;
 mod operators;
 mod order;
 mod outbox;
@@ -45,10 +47,12 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("desk", desk::CASES),
     ("desk_more", desk_more::CASES),
     ("endpoints", endpoints::CASES),
+    ("erase", erase::CASES),
     ("gather", gather::CASES),
     ("inbox", inbox::CASES),
     ("jobs", jobs::CASES),
     ("leases", leases::CASES),
+    ("merge", merge::CASES),
     ("operators", operators::CASES),
     ("order", order::CASES),
     ("outbox", outbox::CASES),
