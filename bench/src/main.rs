@@ -1,7 +1,7 @@
 //! `cargo run --release -p barid-bench -- all`: what Barid costs and how fast it is, on one machine, in one run, beside a bare server that
 //! stores nothing. docs/performance.md says what each figure means and how it is taken.
 //!
-//! - [`acks`], [`e2e`], [`latency`], [`idle`], [`growth`]: one measurement each
+//! - [`acks`], [`e2e`], [`latency`], [`idle`], [`growth`], [`claims`]: one measurement each
 //! - [`bare`]: the server that only verifies, parses and answers
 //! - [`webhooks`]: webhook requests, written before the clock starts; [`load`]: sends them over kept connections
 //! - [`engine`]: the real binary as a child process, on a database of its own; [`world`]: the simulated Meta
@@ -9,6 +9,7 @@
 
 mod acks;
 mod bare;
+mod claims;
 mod e2e;
 mod engine;
 mod growth;
@@ -45,6 +46,8 @@ enum What {
     Idle,
     /// Cost per message with 10 thousand and with a million stored messages.
     Growth,
+    /// Cost of a claim with 10 thousand and a million waiting, and behind 100 thousand dead rows.
+    Claims,
     /// The bare server, until killed: the other measurements start it.
     #[value(hide = true)]
     Bare,
@@ -80,12 +83,15 @@ struct Args {
     /// Messages per second of the latency measurement.
     #[arg(long, default_value_t = 500)]
     rate: u32,
-    /// Stored messages of the growth measurement's second half.
+    /// Stored messages of the growth measurement's second half, and waiting ones of the claims'.
     #[arg(long, default_value_t = 1_000_000)]
     stored: u64,
-    /// On which database acknowledgements and messages to the end are measured. The other measurements are of SQLite.
+    /// On which database acknowledgements, messages to the end and claims are measured. The other measurements are of SQLite.
     #[arg(long, value_enum, default_value = "sqlite")]
     database: Databases,
+    /// Use this PostgreSQL, as a user who may make databases, instead of a private one.
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// Use this barid instead of building one.
     #[arg(long, value_name = "FILE")]
     barid: Option<std::path::PathBuf>,
@@ -147,6 +153,9 @@ async fn measure(args: &Args) -> anyhow::Result<Report> {
     if wanted(What::Growth) {
         growth::measure(&bench, &mut report).await?;
     }
+    if wanted(What::Claims) {
+        claims::measure(&bench, &mut report).await?;
+    }
     Ok(report)
 }
 
@@ -160,8 +169,25 @@ pub(crate) struct Bench {
     pub rate: u32,
     pub stored: u64,
     pub sqlite: bool,
-    /// The private PostgreSQL, if one is measured.
-    pub postgres: Option<testkit::postgres::Cluster>,
+    /// The PostgreSQL, if one is measured.
+    pub postgres: Option<Server>,
+}
+
+/// A PostgreSQL to measure.
+pub(crate) enum Server {
+    /// Made for this run, on a real disk, and removed at its end.
+    Private(testkit::postgres::Cluster),
+    /// Somebody's, at this address without a database.
+    Given(String),
+}
+
+impl Server {
+    fn url(&self) -> String {
+        match self {
+            Self::Private(cluster) => cluster.url(),
+            Self::Given(url) => url.trim_end_matches('/').to_owned(),
+        }
+    }
 }
 
 /// A database that is measured.
@@ -181,8 +207,8 @@ impl Bench {
     /// The `[store] url` of a fresh database, and what keeps it.
     pub fn fresh(&self, database: Database) -> anyhow::Result<(String, Option<testkit::postgres::Database>)> {
         match (&self.postgres, database) {
-            (Some(cluster), Database::Postgres) => {
-                let database = testkit::postgres::Database::on(&cluster.url())?;
+            (Some(server), Database::Postgres) => {
+                let database = testkit::postgres::Database::on(&server.url())?;
                 Ok((database.url(), Some(database)))
             }
             _ => Ok(("sqlite:barid.db".to_owned(), None)),
@@ -197,7 +223,10 @@ impl Bench {
         let dir = engine::Place::new(args.dir.as_deref())?;
         let postgres = match args.database {
             Databases::Sqlite => None,
-            Databases::Postgres | Databases::Both => Some(testkit::postgres::Cluster::durable(&engine::target())?),
+            Databases::Postgres | Databases::Both => Some(match &args.postgres {
+                Some(url) => Server::Given(url.clone()),
+                None => Server::Private(testkit::postgres::Cluster::durable(&engine::target())?),
+            }),
         };
         Ok(Self {
             barid,

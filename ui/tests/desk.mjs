@@ -158,10 +158,17 @@ await test('jobs are found by words; a dead one shows its steps and is worked ag
   const drawer = page.getByRole('dialog');
   await drawer.getByText('Attempt 1 failed').waitFor();
   await clean('job');
-  await drawer.getByRole('button', { name: 'Work it again' }).click();
-  await eventually('the job', async () => !['dead', 'queued'].includes((await tools.call('GET', `/jobs/${new URL(page.url()).searchParams.get('job')}`)).state));
-  await drawer.getByRole('button', { name: 'Do not work it' }).waitFor();
-  await eventually('the buttons to follow', async () => drawer.getByRole('button', { name: 'Do not work it' }).isDisabled());
+  assert.ok(await drawer.getByRole('button', { name: 'Work it again' }).isEnabled());
+  const id = new URL(page.url()).searchParams.get('job');
+  await page.keyboard.press('Escape');
+  await drawer.waitFor({ state: 'hidden' });
+  await page.getByRole('checkbox', { name: 'Select the rows of this page' }).check();
+  await page.getByText('Updates paused while rows are selected').waitFor();
+  await page.getByRole('button', { name: 'Work 1 selected again' }).click();
+  await page.getByText('1 done, 0 failed, 0 left alone').waitFor();
+  await eventually('the job', async () => (await tools.call('GET', `/jobs/${id}`)).state === 'done');
+  await page.goto(`${house.url}/jobs?job=${id}`);
+  for (const what of ['Work it again', 'Do not work it']) assert.ok(await drawer.getByRole('button', { name: what }).isDisabled(), 'what is done is done');
 });
 
 await test('charts: a span of one’s own, and the CSV is the table', async () => {
@@ -219,6 +226,35 @@ await test('every failed send of one cause is put away with a reason', async () 
   await eventually('an empty list', async () => (await tools.call('GET', '/failed-sends?error_code=132001')).data.length === 0);
   const record = (await tools.call('GET', '/audit')).data.find((one) => one.action === 'message.dismiss');
   assert.equal(record.reason, 'only a try');
+});
+
+await test('the simulator starts over: the same person, and nobody knows them', async () => {
+  await page.goto(`${house.url}/simulator`);
+  await page.getByRole('button', { name: 'Omar' }).click();
+  await page.getByRole('button', { name: /Start over/ }).click();
+  await page.getByText('Write as a customer would').waitFor();
+  await page.getByRole('textbox', { name: 'Message', exact: true }).fill('Hello');
+  await page.keyboard.press('Enter');
+  await page.locator('[data-phone] [data-from="business"]').first().waitFor();
+});
+
+await test('a token is for the businesses that are chosen, and is shown once', async () => {
+  await page.goto(`${house.url}/settings/tokens`);
+  await page.getByRole('button', { name: 'New token' }).click();
+  const dialog = page.getByRole('dialog').filter({ hasText: 'New token' });
+  await dialog.getByRole('textbox', { name: 'What it is for' }).fill('a report');
+  await dialog.getByRole('checkbox', { name: /all businesses/ }).uncheck();
+  const make = dialog.getByRole('button', { name: 'New token' });
+  assert.ok(await make.isDisabled(), 'for nothing there is no token');
+  await dialog.getByRole('checkbox', { name: 'Al Ain Business Center' }).check();
+  await clean('new token');
+  await make.click();
+  await page.getByRole('dialog').filter({ hasText: 'brd_' }).waitFor();
+  const token = (await tools.call('GET', '/tokens')).data.find((one) => one.name === 'a report');
+  assert.equal(token.all_tenants, false);
+  assert.equal(token.tenants.length, 1);
+  await page.goto(`${house.url}/settings/audit?of=house`);
+  await page.getByText('token.create').first().waitFor();
 });
 
 await test('the browser reported nothing broken', () => assert.deepEqual(page.broken, []));

@@ -18,4 +18,5 @@ mod reload;
 pub mod serve;
 pub mod staff;
 pub mod telemetry;
+mod waiting;
 pub mod wire;

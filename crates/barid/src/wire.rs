@@ -17,7 +17,6 @@ use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions, Mailer};
 use store::channels::{ChannelSeed, Sync, Synced, TenantSeed};
 use store::settings::Declare;
-use store::spool::Spool;
 use store::{Door, OfTenants, Pauses, Policy, PostgresOptions, SqliteOptions, Store};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -27,10 +26,10 @@ use types::clock::random_token;
 use types::{SharedClock, TenantId};
 use worker::{Mind, Parts, Worker};
 
-use crate::config::{Channel, Config, Groups, OnUnknown, StoreUrl, Tenant, Unrouted};
+use crate::config::{Channel, Config, Groups, OnUnknown, StoreUrl, Tenant};
 use crate::reload::Running;
-use crate::serve::{self, Bounds};
-use crate::staff;
+use crate::serve;
+use crate::{staff, waiting};
 
 /// A running engine.
 #[derive(Debug)]
@@ -168,7 +167,10 @@ pub async fn sync(config: &Config, store: &Store) -> anyhow::Result<Vec<Synced>>
 }
 
 /// Every configured channel with its tenant and its rows.
-fn channels<'a>(config: &'a Config, synced: &'a [Synced]) -> impl Iterator<Item = (&'a Tenant, &'a Channel, Door)> {
+pub(crate) fn channels<'a>(
+    config: &'a Config,
+    synced: &'a [Synced],
+) -> impl Iterator<Item = (&'a Tenant, &'a Channel, Door)> {
     config.tenants.iter().zip(synced).flat_map(|(tenant, rows)| {
         tenant.channels.iter().zip(&rows.channels).map(move |(channel, id)| {
             let slug = tenant.slug.as_str().into();
@@ -184,7 +186,7 @@ pub fn doors(config: &Config, synced: &[Synced]) -> Vec<Door> {
     channels(config, synced).map(|(_, _, door)| door).collect()
 }
 
-fn routes(config: &Config, synced: &[Synced]) -> Routes {
+pub(crate) fn routes(config: &Config, synced: &[Synced]) -> Routes {
     let (mut meta, mut green) = (Vec::new(), Vec::new());
     for (tenant, channel, door) in channels(config, synced) {
         let answer_groups = tenant.groups == Groups::Answer;
@@ -417,8 +419,7 @@ impl App {
         start: Start,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
-        let store = open_store(config, clock, start.own_clock).await?;
-        let synced = sync(config, &store).await?;
+        let (listener, (store, synced), spool) = waiting::open(listener, config, &clock, start.own_clock).await?;
         let policy = Arc::new(policy(config, &synced));
         let owner: Arc<str> = format!("{}-{}", std::process::id(), random_token()).into();
         let breakers = breakers(config, store.clock());
@@ -436,12 +437,7 @@ impl App {
             handoff = Some(Handoff { owner, queue });
         }
         let draining = Arc::new(AtomicBool::new(false));
-        let unrouted = match config.server.unrouted {
-            Unrouted::Refuse => ingress::Unrouted::Refuse,
-            Unrouted::Store => ingress::Unrouted::Store,
-        };
-        let options = ingress::Options { max_body: config.server.max_body, unrouted, policy: Arc::clone(&policy) };
-        let spool = spool(config, &store).await?;
+        let options = waiting::intake_options(config, &policy);
         let intake = Intake::new(store.clone(), routes(config, &synced), options, handoff, spool.clone());
         let (server, tasks) = (CancellationToken::new(), TaskTracker::new());
         let desk = admin::api::Desk::new(store.clone(), desk(config, &synced, &worker, start.simulator.clone()));
@@ -450,7 +446,8 @@ impl App {
         last.spawn(Arc::clone(&desk).follow(follower.clone()));
         if let Some(spool) = &spool {
             desk.knows_spool(Arc::clone(spool));
-            last.spawn(Arc::clone(spool).drain(store.clone(), Arc::clone(&policy), follower.clone()));
+            let numbers = Arc::new(waiting::numbers(config, &synced));
+            last.spawn(Arc::clone(spool).drain(store.clone(), Arc::clone(&policy), numbers, follower.clone()));
         }
         let mut operator = operator(config, &store, &worker, &draining, Arc::clone(&desk), start.metrics);
         operator.doors = doors(config, &synced);
@@ -459,12 +456,7 @@ impl App {
         if let Some(extra) = start.extra {
             router = router.merge(extra);
         }
-        let bounds = Bounds {
-            connections: config.server.max_connections,
-            headers: config.server.header_timeout,
-            request: config.server.request_timeout,
-        };
-        tasks.spawn(serve::run(listener, router, bounds, server.clone()));
+        tasks.spawn(serve::run(listener, router, waiting::bounds(config), server.clone()));
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), tenants = config.tenants.len(), "taking webhooks");
         let running = Running { config: config.clone(), synced, policy, breakers, simulator: start.simulator };
         let drain = config.jobs.drain;
@@ -509,14 +501,6 @@ impl App {
         self.store.close().await;
         ended
     }
-}
-
-/// The spool of a node on a remote database, with what a former process left in it.
-pub(crate) async fn spool(config: &Config, store: &Store) -> anyhow::Result<Option<Arc<Spool>>> {
-    let Some((path, most)) = &config.store.spool else { return Ok(None) };
-    let spool = Spool::new(path.clone(), u64::try_from(*most).unwrap_or(u64::MAX), Arc::clone(store.clock()));
-    spool.recover().await.context("the spool ([store] spool)")?;
-    Ok(Some(spool))
 }
 
 /// How the API differs from one installation to another.

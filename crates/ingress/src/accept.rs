@@ -7,9 +7,9 @@ use bytes::{Bytes, BytesMut};
 use channels::NotJson;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
-use store::StoreError;
 use store::events::KeepUnreadable;
 use store::inbox::{Accept, Accepted, Arrival};
+use store::{Store, StoreError};
 use types::RequestId;
 use types::clock::{Stopwatch, random_token};
 use types::inbound::Route;
@@ -152,7 +152,8 @@ pub(crate) fn unknown_channel(key: &str) -> Problem {
 pub(crate) async fn unreadable(intake: &Intake, request: &Request, error: &NotJson, body: &Bytes) -> Problem {
     let keep =
         KeepUnreadable { kind: "not_json", why: error.to_string(), raw: body.to_vec(), request_id: request.id.clone() };
-    if let Err(error) = intake.store.write(keep).await {
+    let Some(store) = &intake.store else { return unavailable(&unseen()) };
+    if let Err(error) = store.write(keep).await {
         return unavailable(&error);
     }
     let detail = format!("{error}; the raw bytes were kept as an event of kind not_json");
@@ -164,11 +165,16 @@ fn unavailable(error: &StoreError) -> Problem {
     Problem::new("store-unavailable", 503, "Nothing can be stored now", detail)
 }
 
+fn unseen() -> StoreError {
+    StoreError::Unavailable { why: "the database is away since before this node started".to_owned() }
+}
+
 /// Commits what came, hands new work to the worker, and answers.
 pub(crate) async fn store(intake: &Intake, request: &Request, arrivals: Vec<Arrival>) -> Result<Response, Problem> {
-    let now = intake.store.clock().now();
+    let Some(store) = &intake.store else { return keep(intake, request, arrivals).await };
+    let now = store.clock().now();
     for door in arrivals.iter().filter_map(|a| a.door.as_ref()) {
-        intake.store.hub().heard(door.channel, now);
+        store.hub().heard(door.channel, now);
     }
     // Places are taken before the commit: work that is born leased must find one.
     let wanted = arrivals.len().min(64);
@@ -180,7 +186,7 @@ pub(crate) async fn store(intake: &Intake, request: &Request, arrivals: Vec<Arri
     // One body may hold several tenants' messages; as a rule it holds one's.
     let slug = arrivals.iter().find_map(|a| a.door.as_ref()).map(|d| Arc::clone(&d.slug)).unwrap_or_default();
     let accept = Accept { arrivals, request_id: request.id.clone(), room, policy: intake.options.policy.clone() };
-    let mut accepted = match commit(intake, accept).await.map_err(|e| unavailable(&e))? {
+    let mut accepted = match commit(intake, store, accept).await.map_err(|e| unavailable(&e))? {
         Some(accepted) => accepted,
         None => return Ok(spooled(request)),
     };
@@ -188,28 +194,38 @@ pub(crate) async fn store(intake: &Intake, request: &Request, arrivals: Vec<Arri
     let told = request
         .wait
         .and_then(|_| accepted.messages.iter().find(|m| m.job))
-        .map(|m| (m.message, m.conversation, intake.store.hub().outcome_of(m.message)));
+        .map(|m| (m.message, m.conversation, store.hub().outcome_of(m.message)));
     for (place, claimed) in places.into_iter().zip(accepted.leased.drain(..)) {
         place.send(claimed);
     }
     if accepted.waiting {
-        intake.store.hub().wake();
+        store.hub().wake();
     }
     count(request, &accepted, &slug);
     if let (Some(limit), Some((message, conversation, told))) = (request.wait, told) {
-        return Ok(wait::answer(&intake.store, message, conversation, told, limit).await);
+        return Ok(wait::answer(store, message, conversation, told, limit).await);
     }
     Ok(queued(request, &accepted))
 }
 
+/// Before the database was seen: into the spool.
+async fn keep(intake: &Intake, request: &Request, arrivals: Vec<Arrival>) -> Result<Response, Problem> {
+    let accept = Accept { arrivals, request_id: request.id.clone(), room: None, policy: intake.options.policy.clone() };
+    let kept = match &intake.spool {
+        Some(spool) => spool.keep(&accept).await,
+        None => Err(unseen()),
+    };
+    kept.map(|()| spooled(request)).map_err(|e| unavailable(&e))
+}
+
 /// Commits to the database; while that is away, to the spool: `None` (S1.9).
-async fn commit(intake: &Intake, accept: Accept) -> Result<Option<Accepted>, StoreError> {
-    let Some(spool) = &intake.spool else { return intake.store.write(accept).await.map(Some) };
+async fn commit(intake: &Intake, store: &Store, accept: Accept) -> Result<Option<Accepted>, StoreError> {
+    let Some(spool) = &intake.spool else { return store.write(accept).await.map(Some) };
     if spool.is_active() && spool.keep_behind(&accept).await? {
         return Ok(None);
     }
     let accept = Arc::new(accept);
-    match intake.store.write(Arc::clone(&accept)).await {
+    match store.write(Arc::clone(&accept)).await {
         Ok(accepted) => Ok(Some(accepted)),
         // If it was committed all the same, its ids are known when it comes out of the spool.
         Err(StoreError::Unavailable { .. }) => spool.keep(&accept).await.map(|()| None),

@@ -18,10 +18,12 @@ mod wait;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::Response;
 use axum::routing::{get, post};
 use store::spool::Spool;
 use store::{Claimed, Policy, Store};
 use tokio::sync::mpsc;
+use types::problem::Problem;
 
 pub use routes::{GreenDoor, MetaDoor, Routes};
 
@@ -57,7 +59,8 @@ pub struct Handoff {
 /// What every route needs.
 #[derive(Debug)]
 pub struct Intake {
-    pub(crate) store: Store,
+    /// `None`: the database has not been seen yet, and the spool takes everything.
+    pub(crate) store: Option<Store>,
     pub(crate) routes: Routes,
     pub(crate) options: Options,
     pub(crate) handoff: Option<Handoff>,
@@ -74,7 +77,13 @@ impl Intake {
         handoff: Option<Handoff>,
         spool: Option<Arc<Spool>>,
     ) -> Arc<Self> {
-        Arc::new(Self { store, routes, options, handoff, spool })
+        Arc::new(Self { store: Some(store), routes, options, handoff, spool })
+    }
+
+    /// An intake that has not seen the database yet: everything goes to the spool (S1.9).
+    #[must_use]
+    pub fn waiting(routes: Routes, options: Options, spool: Arc<Spool>) -> Arc<Self> {
+        Arc::new(Self { store: None, routes, options, handoff: None, spool: Some(spool) })
     }
 }
 
@@ -84,4 +93,10 @@ pub fn router(intake: Arc<Intake>) -> Router {
         .route("/api/webhooks/whatsapp", get(meta::handshake).post(meta::notify))
         .route("/webhook/greenapi", post(green::notify))
         .with_state(intake)
+}
+
+/// What a node says to everybody else while it waits for the database.
+pub async fn not_yet() -> Response {
+    let detail = "this node has started and the database is away: webhooks wait in the spool, everything else comes when the database does";
+    problem::respond(&Problem::new("store-unavailable", 503, "The database is away", detail))
 }

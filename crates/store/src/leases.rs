@@ -135,20 +135,25 @@ impl Op for Claim {
             None => tx.all(&DUE, params![now, self.limit], |r| r.get(0))?,
             Some(only) => tx.all(&DUE_OF, params![now, self.limit, only], |r| r.get(0))?,
         };
-        let mut claimed = Vec::with_capacity(due.len());
-        for id in due {
-            let until = now.plus(self.policy.lease);
-            if tx.execute(&TAKE, params![id, &*self.owner, until, now])? == 0 {
-                continue;
-            }
-            let Some((snapshot, fence)) = tx.first(&SNAPSHOT, params![id], snapshot(id))? else { continue };
-            let lease = Lease { conversation: id, owner: Arc::clone(&self.owner), until, fence };
-            if let Next::Work(work) = go_on(tx, &lease, &self.policy, false)? {
-                claimed.push(Claimed { lease, snapshot, work });
-            }
-        }
-        Ok(claimed)
+        let (owner, policy) = (Arc::clone(&self.owner), Arc::clone(&self.policy));
+        let claimed = tx.each(due, move |tx, id| take(tx, id, &owner, &policy))?;
+        Ok(claimed.into_iter().flatten().collect())
     }
+}
+
+/// Takes one conversation, if it is free, with its first work, if there is any.
+fn take(tx: &mut dyn Tx, id: ConversationId, owner: &Arc<str>, policy: &Policy) -> Result<Option<Claimed>> {
+    let now = tx.now();
+    let until = now.plus(policy.lease);
+    if tx.execute(&TAKE, params![id, &**owner, until, now])? == 0 {
+        return Ok(None);
+    }
+    let Some((snapshot, fence)) = tx.first(&SNAPSHOT, params![id], snapshot(id))? else { return Ok(None) };
+    let lease = Lease { conversation: id, owner: Arc::clone(owner), until, fence };
+    Ok(match go_on(tx, &lease, policy, false)? {
+        Next::Work(work) => Some(Claimed { lease, snapshot, work }),
+        Next::Wait(_) => None,
+    })
 }
 
 /// Prolongs leases; gives those that could not be prolonged because they were lost.
@@ -171,13 +176,11 @@ impl Op for Renew {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Vec<ConversationId>> {
         let until = tx.now().plus(self.policy.lease);
-        let mut lost = Vec::new();
-        for lease in &self.leases {
-            if tx.execute(&RENEW, params![lease.conversation, &*lease.owner, lease.fence, until])? == 0 {
-                lost.push(lease.conversation);
-            }
-        }
-        Ok(lost)
+        let lost = tx.each(self.leases.clone(), move |tx, lease| {
+            let kept = tx.execute(&RENEW, params![lease.conversation, &*lease.owner, lease.fence, until])? != 0;
+            Ok((!kept).then_some(lease.conversation))
+        })?;
+        Ok(lost.into_iter().flatten().collect())
     }
 }
 

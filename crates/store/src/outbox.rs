@@ -22,14 +22,13 @@ sql! {
     SAVE = "outbox.save_message":
         "INSERT INTO message (id, tenant_id, conversation_id, channel_id, direction, sender, kind, body, content, quotes, status,
                                in_reply_to, created_at, request_id)
-         SELECT $1, $2, $3, $4, 'out', $5, $6, $7, $8, $9, $10, $11, $12, $13
-         WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE dedupe_key = $14)";
+         VALUES ($1, $2, $3, $4, 'out', $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     IS_CLEAR = "outbox.is_clear":
         "SELECT 1 FROM channels WHERE id = $1 AND state = 'ready'
          AND NOT EXISTS (SELECT 1 FROM outbox WHERE conversation_id = $2 AND due_at IS NOT NULL)";
     ENQUEUE = "outbox.enqueue":
         "INSERT INTO outbox (message_id, tenant_id, channel_id, conversation_id, dedupe_key, due_at, attempts, resends, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7)";
+         VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7) ON CONFLICT (dedupe_key) DO NOTHING";
     HAS_KEY = "outbox.has_key": "SELECT message_id FROM outbox WHERE dedupe_key = $1";
     STATE = "outbox.state":
         "SELECT m.status, o.attempts, o.resends, m.tenant_id, m.channel_id, c.kind, m.provider_id
@@ -87,6 +86,11 @@ pub(crate) struct NewMessage<'a> {
 /// Saves a message and its outbox entry; `None` when its key exists, so that nothing is said twice (promise 2).
 pub(crate) fn save(tx: &mut dyn Tx, new: &NewMessage<'_>) -> Result<Option<MessageId>> {
     let (id, now, s) = (MessageId(tx.next_id()), tx.now(), new.snapshot);
+    // The key decides, so its row comes first.
+    let p = params![id, s.tenant, s.channel, s.conversation, &new.dedupe_key.0, new.due, now];
+    if tx.execute(&ENQUEUE, p)? == 0 {
+        return Ok(None);
+    }
     let content = match new.content {
         OutboundContent::Text { .. } => None,
         other => Some(serde_json::to_string(other).unwrap_or_default()),
@@ -105,12 +109,8 @@ pub(crate) fn save(tx: &mut dyn Tx, new: &NewMessage<'_>) -> Result<Option<Messa
         new.in_reply_to,
         now,
         new.request_id,
-        &new.dedupe_key.0,
     ];
-    if tx.execute(&SAVE, p)? == 0 {
-        return Ok(None);
-    }
-    tx.execute(&ENQUEUE, params![id, s.tenant, s.channel, s.conversation, &new.dedupe_key.0, new.due, now])?;
+    tx.execute(&SAVE, p)?;
     Ok(Some(id))
 }
 

@@ -5,6 +5,8 @@
 //! tables hold it. What stands between `{postgres}` or `{sqlite}` and `{end}` is for that one alone. For operators' views: `{view NAME}` begins one,
 //! `{time X}` shows a time of a table, `{mine X}` keeps the rows of the tenant (column X) that the caller may see.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use types::Timestamp;
@@ -362,6 +364,9 @@ impl dyn Row + '_ {
     }
 }
 
+/// A part of an operation that touches nothing that its other parts touch.
+pub type Part = Box<dyn FnOnce(&mut dyn Tx) -> Result<()>>;
+
 /// A transaction. All of an operation's statements run in it, and either all count or none.
 pub trait Tx {
     /// Which database this is.
@@ -389,9 +394,39 @@ pub trait Tx {
         params: &[Param<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()>;
+
+    /// Runs `parts`: one after the other, or, where each statement is a journey to the server, beside each other, their statements sent together.
+    ///
+    /// # Errors
+    /// The first part's that fails.
+    fn parts(&mut self, parts: Vec<Part>) -> Result<()>;
 }
 
 impl dyn Tx + '_ {
+    /// What `f` gives for each of `items`, which have nothing to do with each other: see [`Tx::parts`].
+    ///
+    /// # Errors
+    /// The first that `f` gives.
+    pub fn each<I: 'static, T: 'static>(
+        &mut self,
+        items: Vec<I>,
+        f: impl Fn(&mut dyn Tx, I) -> Result<T> + 'static,
+    ) -> Result<Vec<T>> {
+        let (f, count) = (Rc::new(f), items.len());
+        let given: Rc<RefCell<Vec<Option<T>>>> = Rc::new(RefCell::new((0..count).map(|_| None).collect()));
+        let part = |(n, item): (usize, I)| -> Part {
+            let (f, given) = (Rc::clone(&f), Rc::clone(&given));
+            Box::new(move |tx| {
+                let out = f(tx, item)?;
+                given.borrow_mut()[n] = Some(out);
+                Ok(())
+            })
+        };
+        self.parts(items.into_iter().enumerate().map(part).collect())?;
+        let all = given.borrow_mut().drain(..).flatten().collect();
+        Ok(all)
+    }
+
     /// The first row, mapped; `None` when there is none.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! - [`binary`]: the program itself: start, wait until ready, kill, end
 //! - [`postgres`]: a PostgreSQL of the tests' own
 //! - [`smtp`]: a mail server
+//! - [`way`]: a way to a server that can fall silent
 //! - [`ledgers`]: what the engine acknowledged against what customers got: nothing lost, nothing twice, nothing out of order
 //!
 //! The simulated providers are [`simulator`]; a clock that is moved by hand is [`types::clock::ShiftedClock`].
@@ -12,6 +13,7 @@ pub mod binary;
 pub mod ledgers;
 pub mod postgres;
 pub mod smtp;
+pub mod way;
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -21,6 +23,7 @@ use tempfile::TempDir;
 pub use binary::{Binary, Program};
 pub use ledgers::{Finding, Ledgers};
 pub use simulator;
+pub use way::Way;
 
 /// A port of this machine that nobody listens on just now. Another program may take it before it is used: where a program can
 /// listen on port 0 and say which it got, let it.

@@ -10,7 +10,8 @@ import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
 import { ask, done, failed } from '../parts/act';
 import { Copy, Empty, Facts, Json, Line, Ltr, Page, Problem, Said, Tag, Waiting, When, type Tone } from '../parts/basics';
-import { useFeed } from '../parts/feed';
+import { BulkBar, runBatch } from '../parts/bulk';
+import { useFeed, useSelection } from '../parts/feed';
 import { DataTable, type Column } from '../parts/table';
 
 const idOf = (row: Job) => row.id;
@@ -26,8 +27,10 @@ export function JobsPage() {
   const kind = filters.get('kind');
   const opened = filters.get('job');
   const open = (id: string | null) => filters.set({ job: id });
+  const mayAct = useMay('agent');
+  const selection = useSelection();
   const counts = useQuery({ queryKey: ['jobs', 'counts', tenant], queryFn: () => must(api.GET('/jobs/counts', { params: { query: { tenant } } })) });
-  const feed = useFeed<Job>({ key: ['jobs', 'list', tenant, state ?? '', kind ?? ''], id: idOf, read: (cursor, signal) => must(api.GET('/jobs', { params: { query: { tenant, state, kind, cursor } }, signal })) });
+  const feed = useFeed<Job>({ key: ['jobs', 'list', tenant, state ?? '', kind ?? ''], id: idOf, frozen: selection.ids.size > 0, read: (cursor, signal) => must(api.GET('/jobs', { params: { query: { tenant, state, kind, cursor } }, signal })) });
   const columns = useMemo<Column<Job>[]>(
     () => [
       { id: 'kind', header: t('jobs.kind'), cell: (row) => <span style={{ fontWeight: 600 }}>{word(t, 'jobs.kind', row.kind)} <Ltr mono className="quiet">{row.id}</Ltr></span> },
@@ -39,12 +42,28 @@ export function JobsPage() {
     ],
     [t, format],
   );
+  const many = async (action: 'retry_jobs' | 'cancel_jobs', ids?: string[]) => {
+    let reason = '';
+    if (action === 'cancel_jobs') {
+      const answer = await ask({ title: t('jobs.cancelManyTitle'), body: t('jobs.cancelMore'), act: ids ? t('jobs.cancelSelected', { count: ids.length }) : t('jobs.cancelAll'), danger: true, reason: { label: t('reason'), required: false } });
+      if (!answer) return;
+      reason = answer.reason;
+    }
+    if (await runBatch(t, { tenant, action, ids, filter: reason ? { reason } : {}, ask: !ids })) selection.clear();
+  };
   const count = (one: (typeof states)[number]) => (one === 'done' ? counts.data?.done_24h : counts.data?.[one]);
   return (
     <Page
       title={t('nav.jobs')}
       scope={t('jobs.scope')}
       flush
+      actions={
+        mayAct && !kind && state === 'dead' && (counts.data?.dead.value ?? 0) > 0 ? (
+          <Button variant="default" leftSection={<IconRefresh size={15} />} onClick={() => void many('retry_jobs')}>{t('jobs.retryAll')}</Button>
+        ) : mayAct && !kind && state === 'queued' && (counts.data?.queued.value ?? 0) > 0 ? (
+          <Button variant="default" leftSection={<IconBan size={15} />} onClick={() => void many('cancel_jobs')}>{t('jobs.cancelAll')}</Button>
+        ) : null
+      }
       filters={
         <>
         <Find />
@@ -58,6 +77,12 @@ export function JobsPage() {
         </>
       }
     >
+      {selection.ids.size > 0 ? (
+        <BulkBar selection={selection} total={feed.rows.length}>
+          <Button size="compact-xs" onClick={() => void many('retry_jobs', [...selection.ids])}>{t('jobs.retrySelected', { count: selection.ids.size })}</Button>
+          <Button size="compact-xs" variant="default" onClick={() => void many('cancel_jobs', [...selection.ids])}>{t('jobs.cancelSelected', { count: selection.ids.size })}</Button>
+        </BulkBar>
+      ) : null}
       <DataTable
         label={t('nav.jobs')}
         feed={feed}
@@ -65,6 +90,7 @@ export function JobsPage() {
         id={idOf}
         open={(row) => open(row.id)}
         opened={opened}
+        selection={mayAct && (state === 'queued' || state === 'dead' || state === 'failed') ? selection : undefined}
         rowName={(row) => row.id}
         empty={<Empty title={t('jobs.empty')} icon={<IconStack2 size={28} stroke={1.5} />} action={state || kind ? <Button variant="default" onClick={() => filters.set({ state: null, kind: null })}>{t('clear')}</Button> : null}>{t('jobs.emptyMore')}</Empty>}
       />

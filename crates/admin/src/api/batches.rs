@@ -65,7 +65,10 @@ pub(crate) async fn begin(
     if let Who::Program { scopes } = &caller.who {
         let scope = match input.action {
             BatchAction::RetryFailedSends | BatchAction::DismissFailedSends => Scope::Sends,
-            BatchAction::RetryDeadLetters | BatchAction::DiscardDeadLetters => Scope::DeadLetters,
+            BatchAction::RetryDeadLetters
+            | BatchAction::DiscardDeadLetters
+            | BatchAction::RetryJobs
+            | BatchAction::CancelJobs => Scope::DeadLetters,
             BatchAction::ResolveConversations => Scope::Conversations,
         };
         if !scopes.contains(&scope) {

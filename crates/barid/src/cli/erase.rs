@@ -11,7 +11,6 @@ use types::ContactId;
 
 use super::output::count;
 use super::{Context, Failure, say};
-use crate::wire;
 
 /// Arguments of `erase`.
 #[derive(Debug, clap::Args)]
@@ -59,7 +58,7 @@ async fn all(cx: &Context, config: &crate::config::Config, store: &Store, args: 
         say(&shown(person));
     }
     super::confirm("Remove everything of them, for good?", args.yes)?;
-    let spool = wire::spool(config, store).await.map_err(Failure::Failed)?;
+    let spool = crate::waiting::spool(config, store.clock()).await.map_err(Failure::Failed)?;
     for person in people {
         let bar = ProgressBar::new(0);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} messages") {

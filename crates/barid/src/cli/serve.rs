@@ -38,10 +38,14 @@ pub(super) async fn run(cx: &Context, args: Args, give_back: fn()) -> Result<(),
     let handle = telemetry::metrics().context("the metrics cannot start")?;
     let metrics: Option<Arc<dyn Fn() -> String + Send + Sync>> = Some(Arc::new(move || handle.render()));
     let start = Start { no_worker: args.no_worker, metrics, ..Start::default() };
-    let mut app = App::start(&config, Arc::new(SystemClock), start).await?;
+    let mut stopped = std::pin::pin!(stopped());
+    // A start may wait for the database; told to stop meanwhile, it has nothing to bring to an end: what came is in the spool.
+    let mut app = tokio::select! {
+        app = App::start(&config, Arc::new(SystemClock), start) => app?,
+        ended = &mut stopped => return Ok(ended?),
+    };
     first_admin(&config, &app).await?;
     give_back();
-    let mut stopped = std::pin::pin!(stopped());
     loop {
         tokio::select! {
             ended = &mut stopped => break ended?,

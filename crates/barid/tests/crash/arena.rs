@@ -139,6 +139,7 @@ drain = "10s"
 
 [alerts]
 disk_free = 0
+processing_p95 = "0s"
 
 [send]
 retry = ["100ms", "200ms", "200ms", "200ms", "200ms", "200ms"]
@@ -181,6 +182,11 @@ impl Arena {
     /// The same with the database in another folder.
     pub async fn with_data(rules: Rules, data: Option<PathBuf>) -> anyhow::Result<Self> {
         Self::with(rules, data, 1, None).await
+    }
+
+    /// One node on a PostgreSQL that the test stops and starts.
+    pub async fn on(rules: Rules, database: testkit::postgres::Database) -> anyhow::Result<Self> {
+        Self::with(rules, None, 1, Some(database)).await
     }
 
     /// Many nodes on one PostgreSQL.

@@ -9,6 +9,7 @@
 //! - `audit`: the ledgers against each other and against the database at rest
 //! - `kills`: at random moments, and at every step between a webhook and the record of its answer's fate
 //! - `nodes`: three nodes on one PostgreSQL, killed and paused at random
+//! - `spool`: with webhooks in the spool, while the database is away, and started again without it
 //! - `sagas`: at every step of the actions of a message
 //! - `ends`: two servers on one file, the polite end under load, a full disk
 
@@ -21,3 +22,4 @@ mod ends;
 mod kills;
 mod nodes;
 mod sagas;
+mod spool;

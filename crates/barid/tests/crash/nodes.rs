@@ -32,7 +32,7 @@ fn signal(engine: &testkit::Binary, name: &str) -> anyhow::Result<()> {
 }
 
 /// Whether this run has a PostgreSQL at all.
-fn left_out() -> bool {
+pub(crate) fn left_out() -> bool {
     let off = std::env::var(testkit::postgres::VARIABLE).is_ok_and(|v| v == "off");
     if off {
         println!("left out: there is no PostgreSQL");

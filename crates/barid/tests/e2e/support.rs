@@ -233,9 +233,20 @@ impl World {
 
     /// Starts the engine on the world's database, and tells the providers where it is.
     pub async fn up(&mut self) {
+        let app = self.another().await.unwrap();
+        self.take_up(app);
+    }
+
+    /// Goes on with an engine that was started elsewhere.
+    pub fn take_up(&mut self, app: App) {
         assert!(self.app.is_none(), "it runs already");
-        self.app = Some(self.another().await.unwrap());
+        self.app = Some(app);
         self.targets();
+    }
+
+    /// The address of the world's PostgreSQL.
+    pub fn database_url(&self) -> String {
+        self.server.as_ref().map(|s| s.url()).unwrap_or_default()
     }
 
     /// Says to the providers where the engine is.

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use types::ids::first_id_of;
 use types::states::{DeadLetterStatus, MessageStatus};
-use types::{BatchId, ConversationId, DeadLetterId, MessageId, TenantId};
+use types::{BatchId, ConversationId, DeadLetterId, JobId, MessageId, TenantId};
 
 use super::acts::{Deed, Do};
 use super::audit::{self, Act};
 use super::failed::{self, DismissOne, RetryOne};
 use super::letters::Settle;
 use super::{
-    Access, After, Batch, BatchAction, BatchFilter, BatchState, By, Count, FailedSend, Obstacle, Rows, Skipped,
+    Access, After, Batch, BatchAction, BatchFilter, BatchState, By, Count, FailedSend, JobAct, Obstacle, Rows, Skipped,
+    queue,
 };
 use crate::error::{Result, StoreError};
 use crate::sql::{Op, Row, Tx};
@@ -27,6 +28,10 @@ sql! {
            AND ($5 = '' OR error = $5) AND id >= $6 ORDER BY id DESC LIMIT $4";
     OPEN = "batches.open":
         "SELECT conversation_id FROM desk WHERE tenant_id = $1 AND status = 'open' AND conversation_id < $2 ORDER BY conversation_id DESC LIMIT $3";
+    DEAD_JOBS = "batches.dead_jobs":
+        "SELECT id FROM jobs WHERE state IN ('dead', 'failed') AND state = 'dead' AND tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+    QUEUED_JOBS = "batches.queued_jobs":
+        "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND state = 'queued' AND tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
     ADD = "batches.add":
         "INSERT INTO batches (id, tenant_id, action, filter, as_of, state, total, done, failed, skipped, next_id, created_by, created_at)
          VALUES ($1, $2, $3, $4, $5, 'running', $6, 0, 0, '{}', $7, $8, $5)";
@@ -103,6 +108,8 @@ fn next(
             tx.all(&LETTERS, params![tenant, before, conversation, limit, error, oldest], |r| r.get(0))
         }
         BatchAction::ResolveConversations => tx.all(&OPEN, params![tenant, before, limit], |r| r.get(0)),
+        BatchAction::RetryJobs => tx.all(&DEAD_JOBS, params![tenant, before, limit], |r| r.get(0)),
+        BatchAction::CancelJobs => tx.all(&QUEUED_JOBS, params![tenant, before, limit], |r| r.get(0)),
     }
 }
 
@@ -131,6 +138,11 @@ fn left_alone(tx: &mut dyn Tx, held: &Held, id: i64) -> Result<Option<&'static s
             let found = super::inbox::row(tx, ConversationId(id))?;
             Ok(found.filter(|(row, _)| row.tenant_id == held.tenant).is_none().then_some("not_found"))
         }
+        BatchAction::RetryJobs | BatchAction::CancelJobs => {
+            let found = queue::job(tx, JobId(id))?.filter(|(_, tenant)| *tenant == held.tenant);
+            let act = job_act(held.batch.action);
+            Ok(found.map_or(Some("not_found"), |(job, _)| (!job.acts.contains(&act)).then_some("not_now")))
+        }
     }
 }
 
@@ -144,6 +156,10 @@ const fn obstacle(row: &FailedSend) -> Option<&'static str> {
         Some(Obstacle::MayHaveArrived) => Some("may_have_arrived"),
         None => None,
     }
+}
+
+fn job_act(action: BatchAction) -> JobAct {
+    if action == BatchAction::RetryJobs { JobAct::Retry } else { JobAct::Cancel }
 }
 
 fn only(tenant: TenantId) -> Access {
@@ -160,6 +176,9 @@ fn work(tx: &mut dyn Tx, held: &Held, id: i64, by: &By) -> Result<()> {
         BatchAction::RetryDeadLetters | BatchAction::DiscardDeadLetters => {
             let retry = held.batch.action == BatchAction::RetryDeadLetters;
             Settle { id: DeadLetterId(id), retry, reason, access, by }.run(tx).map(drop)
+        }
+        BatchAction::RetryJobs | BatchAction::CancelJobs => {
+            queue::Do { id: JobId(id), act: job_act(held.batch.action), reason, access, by }.run(tx).map(drop)
         }
         BatchAction::ResolveConversations => {
             Do { id: ConversationId(id), deed: Deed::Resolve, reason, access, by }.run(tx).map(drop)

@@ -9,6 +9,7 @@ use types::{ConversationId, TenantId, Timestamp};
 
 use super::InboxStatus;
 use crate::error::Result;
+use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Row, Tx};
 
 sql! {
@@ -261,10 +262,14 @@ impl Op for Keep {
     const NAME: &'static str = "follow.keep";
     type Out = ();
 
+    fn reach(&self) -> Reach {
+        let mut touches = Touches { conversations: self.conversations.clone(), ..Touches::default() };
+        touches.name("follower", "");
+        Reach::Only(touches)
+    }
+
     fn run(&self, tx: &mut dyn Tx) -> Result<()> {
-        for id in &self.conversations {
-            refresh(tx, *id)?;
-        }
+        tx.each(self.conversations.clone(), refresh)?;
         if let Some(seen) = &self.seen {
             for (source, seen) in SOURCES.iter().zip(seen) {
                 tx.execute(&SET_SEEN, params![*source, *seen])?;

@@ -177,7 +177,7 @@ impl Server {
         };
         match tokio::time::timeout(self.silence.min(CONNECT * 2), work).await {
             Ok(Ok(pair)) => Ok(pair),
-            Ok(Err(error)) => Err(Failure::Gone(refusal(&error))),
+            Ok(Err(error)) => Err(refused(&error)),
             Err(_) => Err(Failure::Gone("the database did not take a connection in time".to_owned())),
         }
     }
@@ -193,6 +193,12 @@ where
             hear(news.payload());
         }
     }
+}
+
+/// A server that knows us not, or has no such database, is there: waiting for it mends nothing.
+fn refused(error: &tokio_postgres::Error) -> Failure {
+    let class = error.as_db_error().and_then(|db| db.code().code().get(..2));
+    if matches!(class, Some("28" | "3D")) { Failure::Statement(words(error)) } else { Failure::Gone(refusal(error)) }
 }
 
 fn refusal(error: &tokio_postgres::Error) -> String {

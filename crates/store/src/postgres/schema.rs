@@ -49,19 +49,14 @@ pub(super) async fn prepare(
     (migrate, serves): (bool, bool),
     clock: Option<&SharedClock>,
 ) -> Result<Ready> {
-    let away = |f: Failure| match f {
-        Failure::Gone(why) => {
-            StoreError::Unavailable { why: format!("cannot reach the database {}: {why}", server.shown()) }
-        }
-        other => unusable(&other),
-    };
+    let away = |f: Failure| away(&f, server);
     let mut session = Session::brief(server).await.map_err(away)?;
     let now = match clock {
         Some(clock) => clock.now(),
         None => database_time(&session).await.map_err(away)?,
     };
     if migrate {
-        while step(&mut session, now).await? {}
+        while step(&mut session, now, server).await? {}
     } else {
         session.run("BEGIN").await.map_err(away)?;
         // A database without the table has version 0.
@@ -70,7 +65,17 @@ pub(super) async fn prepare(
         session.failure = None;
         migrations::refuse_other(found)?;
     }
-    ready(&mut session, serves).await.map_err(|f| unusable(&f))
+    ready(&mut session, serves).await.map_err(away)
+}
+
+/// What went wrong at the start: a server that is not there may come.
+fn away(failure: &Failure, server: &Server) -> StoreError {
+    match failure {
+        Failure::Gone(why) => {
+            StoreError::Unavailable { why: format!("cannot reach the database {}: {why}", server.shown()) }
+        }
+        other => unusable(other),
+    }
 }
 
 async fn ready(session: &mut Session, serves: bool) -> Result<Ready, Failure> {
@@ -99,17 +104,20 @@ async fn current(session: &mut Session) -> Result<i64, Failure> {
 }
 
 /// One version of the schema in a transaction of its own; whether there may be more. Other nodes that start now wait for it.
-async fn step(session: &mut Session, now: Timestamp) -> Result<bool> {
-    let result = try_step(session, now).await;
+async fn step(session: &mut Session, now: Timestamp, server: &Server) -> Result<bool> {
+    let result = try_step(session, now, server).await;
     let end = if result.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = session.run(end).await;
     let more = result?;
-    ended.map_err(|f| unusable(&f))?;
+    ended.map_err(|f| away(&f, server))?;
     Ok(more)
 }
 
-async fn try_step(session: &mut Session, now: Timestamp) -> Result<bool> {
-    let fail = |f: Failure| StoreError::Unusable(format!("the schema could not be brought up to date: {}", f.why()));
+async fn try_step(session: &mut Session, now: Timestamp, server: &Server) -> Result<bool> {
+    let fail = |f: Failure| match f {
+        Failure::Gone(_) => away(&f, server),
+        other => StoreError::Unusable(format!("the schema could not be brought up to date: {}", other.why())),
+    };
     session.run(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCKS}, 1)")).await.map_err(fail)?;
     session.run(&Dialect::Postgres.render(migrations::MAKE.text)).await.map_err(fail)?;
     crate::roll_call::ran(Dialect::Postgres, migrations::MAKE.name);

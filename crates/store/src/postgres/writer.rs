@@ -11,7 +11,7 @@ use types::clock::Stopwatch;
 use types::{TenantId, Timestamp};
 
 use super::connect::Failure;
-use super::fiber::{Done, Fiber, Request, Stacks, Step};
+use super::fiber::{Done, Fiber, Reply, Request, Stacks, Step};
 use super::session::Session;
 use super::{LOCK_CONVERSATIONS, LOCK_NAMES, NOW, Shared};
 use crate::reach::{Reach, Touches};
@@ -417,6 +417,14 @@ impl Wanted {
     }
 }
 
+/// What operations that rest wait for.
+#[derive(Default)]
+struct Asked {
+    /// Which operations, each with the number of its requests.
+    who: Vec<(usize, usize)>,
+    requests: Vec<Request>,
+}
+
 /// Operations on their way through a transaction.
 struct Flight<'a> {
     writer: &'a mut Writer,
@@ -439,13 +447,14 @@ impl Flight<'_> {
             }
         }
         let mut ready: VecDeque<usize> = (0..waits.len()).filter(|n| waits[*n] == 0).collect();
-        let mut asked: Vec<(usize, Request)> = Vec::new();
+        // Who asks, for how many statements; and those of all of them, in that order.
+        let mut asked = Asked::default();
         loop {
             while let Some(n) = ready.pop_front() {
                 let Some(task) = tasks[n].take() else { continue };
-                let stack = match self.writer.stacks.take() {
-                    Ok(stack) => stack,
-                    Err(why) => {
+                let mut fiber = match Fiber::new(task, self.now, &self.writer.shared.ids, &self.writer.stacks) {
+                    Ok(fiber) => fiber,
+                    Err((task, why)) => {
                         tasks[n] = Some(task);
                         self.session.note(&Err::<(), _>(Failure::Away(why)));
                         return;
@@ -454,21 +463,21 @@ impl Flight<'_> {
                 if self.apart {
                     self.savepoint("SAVEPOINT op").await;
                 }
-                let mut fiber = Fiber::new(task, self.now, &self.writer.shared.ids, stack);
-                let step = fiber.resume(None);
+                let step = fiber.resume(Reply::new());
                 self.fibers.insert(n, fiber);
                 if let Some(done) = self.step(n, step, &mut asked) {
                     self.end(n, done, tasks, &followers, &mut waits, &mut ready).await;
                 }
             }
-            if asked.is_empty() {
+            if asked.who.is_empty() {
                 return;
             }
-            let (who, requests): (Vec<usize>, Vec<Request>) = std::mem::take(&mut asked).into_iter().unzip();
-            let answers = self.session.wave(requests).await;
-            for (n, answer) in who.into_iter().zip(answers) {
+            let Asked { who, requests } = std::mem::take(&mut asked);
+            let mut answers = self.session.wave(requests).await.into_iter();
+            for (n, count) in who {
+                let reply: Reply = answers.by_ref().take(count).collect();
                 let Some(fiber) = self.fibers.get_mut(&n) else { continue };
-                let step = fiber.resume(Some(answer));
+                let step = fiber.resume(reply);
                 if let Some(done) = self.step(n, step, &mut asked) {
                     self.end(n, done, tasks, &followers, &mut waits, &mut ready).await;
                 }
@@ -476,15 +485,16 @@ impl Flight<'_> {
         }
     }
 
-    fn step(&mut self, n: usize, step: Step, asked: &mut Vec<(usize, Request)>) -> Option<Done> {
+    fn step(&mut self, n: usize, step: Step, asked: &mut Asked) -> Option<Done> {
         match step {
-            Step::Asks(request) => {
-                asked.push((n, request));
+            Step::Asks(requests) => {
+                asked.who.push((n, requests.len()));
+                asked.requests.extend(requests);
                 None
             }
             Step::Ends(done) => {
                 if let Some(fiber) = self.fibers.remove(&n) {
-                    fiber.bury(&mut self.writer.stacks);
+                    fiber.bury(&self.writer.stacks);
                 }
                 Some(done)
             }

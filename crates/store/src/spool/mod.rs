@@ -7,6 +7,7 @@
 
 mod rows;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +15,9 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
-use types::SharedClock;
+use types::{ChannelId, SharedClock};
 
+use crate::contacts::Door;
 use crate::erase::Traces;
 use crate::error::{Result, StoreError};
 use crate::inbox::Accept;
@@ -28,6 +30,25 @@ pub(crate) use rows::STATEMENTS;
 const BATCH: u32 = 64;
 /// How often the database is tried while it is away.
 const TRY: Duration = Duration::from_millis(500);
+
+/// Ids of rows are made of time (docs/decisions/0002-integer-ids.md): none is as small as this since the first minutes of 2024.
+const PROVISIONAL: i64 = 1 << 40;
+
+/// What a number is called while the database, whose rows give it its id, has not been seen: the same at every start, and no id of any row.
+#[must_use]
+pub fn provisional(kind: &str, external_id: &str) -> ChannelId {
+    let digest = types::text::digest(format!("{kind} {external_id}").as_bytes());
+    let hash = digest.get(..10).and_then(|d| i64::from_str_radix(d, 16).ok()).unwrap_or(0);
+    ChannelId(1 + hash % (PROVISIONAL - 1))
+}
+
+/// Whether an id is such a name.
+const fn is_provisional(id: ChannelId) -> bool {
+    id.0 < PROVISIONAL
+}
+
+/// The configured numbers by their provisional names.
+pub type Numbers = HashMap<ChannelId, Door>;
 
 /// A node's spool; the file is made when it is needed first.
 #[derive(Debug)]
@@ -246,10 +267,17 @@ impl Spool {
     }
 
     /// Empties the spool into `store` whenever there is something in it, until `stop`; then closes its file.
-    pub async fn drain(self: Arc<Self>, store: Store, policy: Arc<Policy>, stop: CancellationToken) {
+    /// What a node kept that had not seen the database yet belongs to these `numbers`.
+    pub async fn drain(
+        self: Arc<Self>,
+        store: Store,
+        policy: Arc<Policy>,
+        numbers: Arc<Numbers>,
+        stop: CancellationToken,
+    ) {
         loop {
             if self.is_active() {
-                match self.pour(&store, &policy).await {
+                match self.pour(&store, &policy, &numbers).await {
                     Ok(true) => {
                         tracing::info!("the spool is empty: webhooks go to the database again");
                         continue;
@@ -277,9 +305,9 @@ impl Spool {
     }
 
     /// Stores the oldest bodies; whether none is left.
-    async fn pour(&self, store: &Store, policy: &Arc<Policy>) -> Result<bool> {
+    async fn pour(&self, store: &Store, policy: &Arc<Policy>, numbers: &Arc<Numbers>) -> Result<bool> {
         let file = self.file().await?;
-        let next = || rows::Next { limit: BATCH, policy: Arc::clone(policy) };
+        let next = || rows::Next { limit: BATCH, policy: Arc::clone(policy), numbers: Arc::clone(numbers) };
         let mut oldest = file.read(next()).await?;
         if oldest.is_empty() {
             // Nobody adds while this is looked at: what comes after it goes to the database.

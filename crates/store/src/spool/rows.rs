@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use types::inbound::Item;
 use types::{ChannelId, RequestId, TenantId};
 
+use super::{Numbers, is_provisional};
 use crate::contacts::Door;
 use crate::erase::Traces;
 use crate::error::Result;
@@ -58,14 +59,22 @@ pub(super) fn written(accept: &Accept) -> String {
     serde_json::to_string(&accept.arrivals.iter().map(kept).collect::<Vec<_>>()).unwrap_or_default()
 }
 
-fn arrival(kept: Kept) -> Arrival {
-    let door = kept.door.map(|d| Door {
-        tenant: d.tenant,
-        channel: d.channel,
-        kind: if d.kind == "greenapi" { "greenapi" } else { "meta" },
-        slug: d.slug.into(),
-    });
-    Arrival { door, item: kept.item, answer_groups: kept.answer_groups }
+fn arrival(kept: Kept, numbers: &Numbers) -> Result<Arrival, String> {
+    let door = match kept.door {
+        None => None,
+        // Kept by a node that had not seen the database yet.
+        Some(d) if is_provisional(d.channel) => match numbers.get(&d.channel) {
+            Some(door) => Some(door.clone()),
+            None => return Err(format!("a number of tenant {} that is not in the configuration any more", d.slug)),
+        },
+        Some(d) => Some(Door {
+            tenant: d.tenant,
+            channel: d.channel,
+            kind: if d.kind == "greenapi" { "greenapi" } else { "meta" },
+            slug: d.slug.into(),
+        }),
+    };
+    Ok(Arrival { door, item: kept.item, answer_groups: kept.answer_groups })
 }
 
 /// Keeps a body in the spool's file.
@@ -90,6 +99,7 @@ impl Op for Add {
 pub(super) struct Next {
     pub limit: u32,
     pub policy: Arc<Policy>,
+    pub numbers: Arc<Numbers>,
 }
 
 impl Op for Next {
@@ -100,11 +110,10 @@ impl Op for Next {
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
         tx.all(&NEXT, params![self.limit], |r| {
             let (id, request_id, json): (i64, RequestId, String) = (r.get(0)?, r.get(1)?, r.get(2)?);
-            let body = serde_json::from_str::<Vec<Kept>>(&json).map_err(|e| e.to_string()).map(|kept| {
-                let arrivals = kept.into_iter().map(arrival).collect();
-                Accept { arrivals, request_id, room: None, policy: Arc::clone(&self.policy) }
-            });
-            Ok((id, body))
+            let kept = serde_json::from_str::<Vec<Kept>>(&json).map_err(|e| e.to_string());
+            let arrivals = kept.and_then(|all| all.into_iter().map(|k| arrival(k, &self.numbers)).collect());
+            let whole = |arrivals| Accept { arrivals, request_id, room: None, policy: Arc::clone(&self.policy) };
+            Ok((id, arrivals.map(whole)))
         })
     }
 }

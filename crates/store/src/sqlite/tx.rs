@@ -10,7 +10,7 @@ use types::ids::IdMaker;
 use types::{SharedClock, Timestamp};
 
 use crate::error::{Result, StoreError};
-use crate::sql::{Dialect, Param, Row, Sql, Tx, Value};
+use crate::sql::{Dialect, Param, Part, Row, Sql, Tx, Value};
 
 /// What every transaction of a process shares.
 #[derive(Clone, Debug)]
@@ -171,5 +171,9 @@ impl Tx for SqliteTx<'_, '_> {
             Ok(Ok(result)) => result,
             Ok(Err(e)) | Err(e) => Err(self.fail(sql, &e)),
         }
+    }
+
+    fn parts(&mut self, parts: Vec<Part>) -> Result<()> {
+        parts.into_iter().try_for_each(|part| part(self))
     }
 }

@@ -12,7 +12,7 @@ use store::inbox::{Accept, Accepted, Arrival};
 use store::jobs::{After, FailTurn, Finish, FinishTurn, Reply};
 use store::leases::Claim;
 use store::outbox::{RecordAttempt, Recorded};
-use store::sql::{Dialect, Param, Row, Sql, Tx, Value};
+use store::sql::{Dialect, Param, Part, Row, Sql, Tx, Value};
 use store::{
     Claimed, Deliver, Door, Lease, Next, Op, Policy, PostgresOptions, Result, SqliteOptions, Store, Turn, Work,
 };
@@ -53,7 +53,7 @@ impl Backend {
 /// Where a test's rows are.
 enum Place {
     File { path: PathBuf, _dir: tempfile::TempDir },
-    Server { _database: testkit::postgres::Database },
+    Server { database: testkit::postgres::Database },
 }
 
 /// A case of the suite.
@@ -145,7 +145,7 @@ impl Db {
             }
             Backend::Postgres => {
                 let database = testkit::postgres::Database::fresh().unwrap();
-                (open_server(&database.url(), &clock).await.unwrap(), Place::Server { _database: database })
+                (open_server(&database.url(), &clock).await.unwrap(), Place::Server { database })
             }
         };
         let (meta, green) = doors(&store).await;
@@ -156,8 +156,9 @@ impl Db {
     pub async fn end(self) {
         let Self { store, place, .. } = self;
         store.close().await;
-        if let Place::File { path, .. } = &place {
-            assert_whole(path);
+        match &place {
+            Place::File { path, .. } => assert_whole(path),
+            Place::Server { database } => assert_no_orphans(database),
         }
     }
 
@@ -475,6 +476,10 @@ impl Tx for FailAt<'_> {
         self.step()?;
         self.inner.query(sql, params, each)
     }
+
+    fn parts(&mut self, parts: Vec<Part>) -> Result<()> {
+        parts.into_iter().try_for_each(|part| part(self))
+    }
 }
 
 /// `op`, with its statement after the first `after` failing.
@@ -490,6 +495,39 @@ impl<O: Op> Op for Broken<O> {
     fn run(&self, tx: &mut dyn Tx) -> Result<O::Out> {
         self.op.run(&mut FailAt { inner: tx, left: self.after })
     }
+}
+
+/// Every reference that the schema declares: table, column, the table it names, and that one's column. The embedded database keeps all of them; the
+/// server has those alone that it enforces (0061.sql).
+fn references() -> &'static [[String; 4]] {
+    static ALL: std::sync::OnceLock<Vec<[String; 4]>> = std::sync::OnceLock::new();
+    ALL.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("schema.db");
+        let made = std::thread::scope(|scope| {
+            let make = || runtime().block_on(async { open_file(&path, &Arc::new(ShiftedClock::still(START))).await });
+            scope.spawn(make).join().unwrap().unwrap()
+        });
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let text = "SELECT t.name, f.\"from\", f.\"table\", f.\"to\" FROM sqlite_schema t, pragma_foreign_key_list(t.name) f WHERE t.type = 'table'";
+        let mut statement = connection.prepare(text).unwrap();
+        let all = statement.query_map([], |r| Ok([r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?])).unwrap();
+        let all: Vec<[String; 4]> = all.map(|r| r.unwrap()).collect();
+        assert!(all.len() > 15, "{all:?}");
+        drop(made);
+        all
+    })
+}
+
+/// No row of the server names a row that is not there, whoever is to see to that.
+fn assert_no_orphans(database: &testkit::postgres::Database) {
+    let count = |[table, column, parent, key]: &[String; 4]| {
+        format!(
+            "SELECT '{table}.{column}' FROM {table} c WHERE c.{column} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE p.{key} = c.{column})"
+        )
+    };
+    let text = references().iter().map(count).collect::<Vec<_>>().join(" UNION ALL ");
+    assert_eq!(database.sql(&text).unwrap(), "", "rows name rows that are not there");
 }
 
 /// The file's own checks: pages, indexes, foreign keys.

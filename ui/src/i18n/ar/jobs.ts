@@ -1,5 +1,5 @@
 import type { jobs as english } from '../en/jobs';
-import type { Arabic } from './counted';
+import { counted, type Arabic } from './counted';
 
 export const jobs = {
   'jobs.scope': 'كل رسالة من عميل عمل واحد',
@@ -28,6 +28,15 @@ export const jobs = {
   'jobs.cancel': 'لا تعالجها',
   'jobs.cancelTitle': 'ألا تُعالج هذه الرسالة؟',
   'jobs.cancelMore': 'لن يرد المساعد عليها. تبقى في محادثتها ويمكن معالجتها لاحقًا.',
+  'jobs.retryAll': 'أعد معالجة كل المتعثرة',
+  'jobs.cancelAll': 'لا تعالج شيئًا مما ينتظر',
+  'jobs.cancelManyTitle': 'ألا تُعالج هذه الرسائل؟',
+  ...counted('jobs.retrySelected', 'أعد معالجة المحددة', 'أعد معالجة المحددتين', 'أعد معالجة {{count}} محددة', 'أعد معالجة {{count}} محددة'),
+  ...counted('jobs.cancelSelected', 'لا تعالج المحددة', 'لا تعالج المحددتين', 'لا تعالج {{count}} محددة', 'لا تعالج {{count}} محددة'),
+  'obstacle.not_now': 'لا يمكن ذلك وهي على حالها',
+  'obstacle.not_found': 'لم تعد موجودة',
+  'obstacle.not_failed': 'لم تعد متعذرة',
+  'obstacle.not_pending': 'لم تعد تنتظر',
   'jobs.cancelled': 'لن تُعالج',
   'jobs.attempt': 'تعثرت المحاولة {{n}}',
   'jobs.steps': 'خطوة بخطوة',

@@ -71,6 +71,7 @@ export const settings = {
   'audit.on': 'على',
   'audit.change': 'التغيير',
   'audit.from': 'العنوان',
+  'audit.house': 'التثبيت: الأشخاص والرموز والدخول',
   'audit.empty': 'لا شيء في السجل بعد',
   'account.password': 'غيّر كلمة المرور',
   'account.old': 'كلمة المرور الحالية',

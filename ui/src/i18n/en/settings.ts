@@ -69,6 +69,7 @@ export const settings = {
   'audit.on': 'On',
   'audit.change': 'Change',
   'audit.from': 'Address',
+  'audit.house': 'Installation: people, tokens, sign-ins',
   'audit.empty': 'Nothing is on record yet',
   'account.password': 'Change the password',
   'account.old': 'Password now',

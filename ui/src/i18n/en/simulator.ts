@@ -20,6 +20,7 @@ export const simulator = {
   'sim.quick.human': 'I want to talk to a person',
   'sim.emptyPhone': 'Write as a customer would. The assistant answers through the real webhook path.',
   'sim.inbox': 'The same conversation in the inbox',
+  'sim.again': 'Start over, with a number that nobody knows',
   'sim.small': 'Smaller phone',
   'sim.big': 'Larger phone',
   'sim.events': 'What went over the wire',

@@ -1,9 +1,10 @@
 import '../../styles/more';
-import { Table, Tabs } from '@mantine/core';
+import { SegmentedControl, Table, Tabs } from '@mantine/core';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { api, must, type AuditRow } from '../../api/client';
 import { useMay, useTenant, useTenantId } from '../../api/session';
+import { useFilters } from '../../app/filters';
 import { later, useT } from '../../i18n';
 import { settings } from '../../i18n/en/settings';
 import { health } from '../../i18n/en/health';
@@ -83,7 +84,9 @@ const idOf = (row: AuditRow) => row.id;
 function Audit() {
   const { t } = useT();
   const tenant = useTenantId();
-  const feed = useFeed<AuditRow>({ key: ['audit', tenant], id: idOf, read: (cursor, signal) => must(api.GET('/audit', { params: { query: { tenant, cursor } }, signal })) });
+  const filters = useFilters();
+  const house = filters.get('of') === 'house';
+  const feed = useFeed<AuditRow>({ key: ['audit', house ? 'house' : tenant], id: idOf, read: (cursor, signal) => must(api.GET('/audit', { params: { query: house ? { installation: true, cursor } : { tenant, cursor } }, signal })) });
   const columns = useMemo<Column<AuditRow>[]>(
     () => [
       { id: 'what', header: t('audit.what'), cell: (row) => <Ltr mono>{row.action}</Ltr> },
@@ -95,5 +98,10 @@ function Audit() {
     ],
     [t],
   );
-  return <DataTable label={t('settings.audit')} feed={feed} columns={columns} id={idOf} rowName={(row) => row.action} empty={<Empty title={t('audit.empty')} />} />;
+  return (
+    <>
+      <SegmentedControl mb="sm" size="xs" style={{ alignSelf: 'flex-start' }} aria-label={t('settings.audit')} value={house ? 'house' : 'business'} onChange={(value) => filters.set({ of: value === 'house' ? 'house' : null })} data={[{ value: 'business', label: t('tenants.business') }, { value: 'house', label: t('audit.house') }]} />
+      <DataTable label={t('settings.audit')} feed={feed} columns={columns} id={idOf} rowName={(row) => row.action} empty={<Empty title={t('audit.empty')} />} />
+    </>
+  );
 }

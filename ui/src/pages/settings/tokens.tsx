@@ -8,6 +8,7 @@ import { ask, done, failed } from '../../parts/act';
 import { Empty, Ltr, Problem, Said, Tag, When } from '../../parts/basics';
 import { useFeed } from '../../parts/feed';
 import { DataTable, type Column } from '../../parts/table';
+import { everything, granted, isSomething, SeesInput } from './sees';
 import { Shown } from './users';
 
 const idOf = (row: Token) => row.id;
@@ -72,12 +73,13 @@ function Add({ close, made }: { close: () => void; made: (secret: string) => voi
   const [name, setName] = useState('');
   const [chosen, setChosen] = useState<string[]>(['read']);
   const [days, setDays] = useState('90');
+  const [sees, setSees] = useState(everything);
   const [error, setError] = useState<unknown>(null);
   const add = async (event: FormEvent) => {
     event.preventDefault();
     try {
       const expires = days === '0' ? null : new Date(Date.now() + Number(days) * 86_400_000).toISOString();
-      const token = await must(api.POST('/tokens', { body: { name: name.trim(), scopes: chosen, all_tenants: true, expires_at: expires } as never }));
+      const token = await must(api.POST('/tokens', { body: { name: name.trim(), scopes: chosen, ...granted(sees), expires_at: expires } as never }));
       await client.invalidateQueries({ queryKey: ['tokens'] });
       made(token.secret);
     } catch (problem) {
@@ -96,11 +98,12 @@ function Add({ close, made }: { close: () => void; made: (secret: string) => voi
               ))}
             </Stack>
           </Checkbox.Group>
+          <SeesInput value={sees} change={setSees} />
           <Select label={t('tokens.expires')} value={days} onChange={(value) => value && setDays(value)} data={[...['30', '90', '365'].map((one) => ({ value: one, label: t('tokens.days', { count: Number(one) }) })), { value: '0', label: t('tokens.never') }]} />
           <Problem error={error} />
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={close}>{t('cancel')}</Button>
-            <Button type="submit" disabled={chosen.length === 0 || !name.trim()}>{t('tokens.add')}</Button>
+            <Button type="submit" disabled={chosen.length === 0 || !name.trim() || !isSomething(sees)}>{t('tokens.add')}</Button>
           </Group>
         </Stack>
       </form>

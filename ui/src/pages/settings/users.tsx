@@ -9,6 +9,7 @@ import { ask, done, failed } from '../../parts/act';
 import { Copy, Empty, Ltr, Problem, Said, Tag, When } from '../../parts/basics';
 import { useFeed } from '../../parts/feed';
 import { DataTable, type Column } from '../../parts/table';
+import { everything, granted, isSomething, SeesInput } from './sees';
 
 const idOf = (row: User) => row.id;
 export const roles = ['viewer', 'agent', 'admin'] as const;
@@ -103,11 +104,12 @@ function Add({ close, made }: { close: () => void; made: (user: User) => void })
   const [name, setName] = useState('');
   const [email, setEmail] = useState('');
   const [role, setRole] = useState<User['role']>('agent');
+  const [sees, setSees] = useState(everything);
   const [error, setError] = useState<unknown>(null);
   const add = async (event: FormEvent) => {
     event.preventDefault();
     try {
-      const user = await must(api.POST('/users', { body: { name: name.trim(), email: email.trim(), role, all_tenants: true } as never }));
+      const user = await must(api.POST('/users', { body: { name: name.trim(), email: email.trim(), role, ...granted(sees) } as never }));
       await client.invalidateQueries({ queryKey: ['users'] });
       made(user);
     } catch (problem) {
@@ -121,10 +123,11 @@ function Add({ close, made }: { close: () => void; made: (user: User) => void })
           <TextInput label={t('about.name')} required data-autofocus dir="auto" value={name} onChange={(e) => setName(e.currentTarget.value)} maxLength={120} />
           <TextInput label={t('login.email')} type="email" required dir="ltr" value={email} onChange={(e) => setEmail(e.currentTarget.value)} />
           <Select label={t('users.role')} value={role} onChange={(value) => value && setRole(value as User['role'])} data={roles.map((one) => ({ value: one, label: t(`users.role.${one}`) }))} />
+          <SeesInput value={sees} change={setSees} />
           <Problem error={error} />
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={close}>{t('cancel')}</Button>
-            <Button type="submit">{t('users.add')}</Button>
+            <Button type="submit" disabled={!isSomething(sees)}>{t('users.add')}</Button>
           </Group>
         </Stack>
       </form>

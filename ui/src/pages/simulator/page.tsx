@@ -1,6 +1,6 @@
 import '../../styles/more';
 import { ActionIcon, Button, Menu, Modal, Stack, Textarea, TextInput } from '@mantine/core';
-import { IconFile, IconInbox, IconMapPin, IconMaximize, IconMicrophone, IconMinimize, IconPhoto, IconPlus, IconSend, IconUserPlus } from '@tabler/icons-react';
+import { IconFile, IconInbox, IconMapPin, IconMaximize, IconMicrophone, IconMinimize, IconPhoto, IconPlus, IconRefresh, IconSend, IconUserPlus } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { api, must } from '../../api/client';
@@ -47,6 +47,12 @@ function Stage() {
     sessionStorage.setItem('barid.sim', one.phone);
     setPhone(one.phone);
   };
+  // The same person from a number that nobody knows: a conversation begins at its beginning again.
+  const again = () => {
+    const fresh = { ...person, phone: `9715${String(Date.now()).slice(-8)}` };
+    setPeople((old) => [...old.filter((one) => one.phone !== person.phone), fresh]);
+    choose(fresh);
+  };
   const found = useQuery({
     queryKey: ['conversations', tenant?.id, 'sim', person.phone],
     queryFn: () => must(api.GET('/conversations', { params: { query: { tenant: tenant?.id, q: person.phone, limit: 10 } } })),
@@ -70,7 +76,7 @@ function Stage() {
             <IconUserPlus size={16} />
           </ActionIcon>
         </div>
-        <Handset key={person.phone} person={person} small={small} resize={resize} business={tenant?.business ?? ''} />
+        <Handset key={person.phone} person={person} small={small} resize={resize} again={again} business={tenant?.business ?? ''} />
       </section>
       <section className={s.inboxSide} aria-label={t('sim.inbox')}>
         <h2><IconInbox size={16} aria-hidden />{t('sim.inbox')}</h2>
@@ -90,7 +96,7 @@ function Stage() {
 
 const others = [['image', IconPhoto], ['voice', IconMicrophone], ['location', IconMapPin], ['document', IconFile]] as const;
 
-function Handset({ person, business, small, resize }: { person: Person; business: string; small: boolean; resize: (to: boolean) => void }) {
+function Handset({ person, business, small, resize, again }: { person: Person; business: string; small: boolean; resize: (to: boolean) => void; again: () => void }) {
   const { t, language } = useT();
   const format = useFormat();
   const client = useQueryClient();
@@ -137,6 +143,9 @@ function Handset({ person, business, small, resize }: { person: Person; business
           <small>{typing ? t('sim.typing') : t('sim.online')}</small>
         </div>
         <span className={s.badge}>{t('sim.badge')}</span>
+        <ActionIcon variant="transparent" c="inherit" size="sm" aria-label={t('sim.again')} title={t('sim.again')} onClick={again}>
+          <IconRefresh size={16} />
+        </ActionIcon>
         <ActionIcon variant="transparent" c="inherit" size="sm" aria-label={small ? t('sim.big') : t('sim.small')} title={small ? t('sim.big') : t('sim.small')} onClick={() => resize(!small)}>
           {small ? <IconMaximize size={16} /> : <IconMinimize size={16} />}
         </ActionIcon>

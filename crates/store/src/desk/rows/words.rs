@@ -122,6 +122,10 @@ words! {
         DiscardDeadLetters = "discard_dead_letters",
         /// Resolves conversations.
         ResolveConversations = "resolve_conversations",
+        /// Works jobs again: the dead ones where none are named.
+        RetryJobs = "retry_jobs",
+        /// Does not work jobs: those that wait where none are named.
+        CancelJobs = "cancel_jobs",
     }
     /// What an endpoint can be told (outgoing webhooks).
     EventKind {

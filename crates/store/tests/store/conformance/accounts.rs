@@ -23,7 +23,7 @@ for_each_database!(
     a_key_does_a_thing_once,
 );
 
-fn add(email: &str, role: Role, tenants: Option<Vec<TenantId>>) -> users::Add {
+pub fn add(email: &str, role: Role, tenants: Option<Vec<TenantId>>) -> users::Add {
     users::Add {
         email: email.into(),
         name: email.into(),

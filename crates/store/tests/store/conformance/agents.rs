@@ -33,7 +33,7 @@ fn foreign() -> Access {
     Access::Only(Arc::from([TenantId(1)]))
 }
 
-fn record(status: &'static str) -> Record {
+pub fn record(status: &'static str) -> Record {
     Record {
         agent: "desk".into(),
         workflow: "agent",

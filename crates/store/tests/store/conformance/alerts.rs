@@ -20,7 +20,7 @@ for_each_database! {
 
 const LIMITS: Limits = Limits { stuck: 2, dead_letters: 1, p95_ms: 2000, disk_percent: 10 };
 
-fn judge(free_percent: Option<u8>) -> Judge {
+pub fn judge(free_percent: Option<u8>) -> Judge {
     Judge { limits: LIMITS, free_percent, sinks: vec!["webhook".into(), "slack".into()] }
 }
 

@@ -24,6 +24,7 @@ for_each_database! {
     charts_say_how_long_it_took_to_resolve_and_what_models_cost,
     dead_letters_are_grouped_by_cause_and_one_cause_is_settled_at_once,
     failed_sends_are_listed_by_number_and_put_away_with_a_reason,
+    many_jobs_are_worked_again_or_cancelled_at_once,
 }
 
 fn by() -> By {
@@ -204,4 +205,22 @@ async fn failed_sends_are_listed_by_number_and_put_away_with_a_reason(db: &Db) {
         BatchFilter { channel_id: Some(db.meta.channel), reason: Some("old news".into()), ..BatchFilter::default() };
     assert_eq!(batch(db, BatchAction::DismissFailedSends, filter).await.done, 1);
     assert_eq!(db.one("SELECT reason FROM audit WHERE action = 'message.dismiss'").await, "old news");
+}
+
+async fn many_jobs_are_worked_again_or_cancelled_at_once(db: &Db) {
+    for n in 0..2 {
+        bury(db, &format!("d{n}"), &format!("97150000000{n}"), "the CRM is away").await;
+    }
+    db.message("q1", "971500000008", "hello").await;
+    let filter = BatchFilter { reason: Some("nobody is there".into()), ..BatchFilter::default() };
+    assert_eq!(batch(db, BatchAction::CancelJobs, filter).await.done, 1, "only what waits");
+    assert_eq!(jobs(db, Some(JobState::Failed)).await.len(), 1);
+    db.idle().await;
+    let ids = jobs(db, None).await.iter().map(|job| types::MessageId(job.id.0)).collect();
+    let all = batch(db, BatchAction::CancelJobs, BatchFilter { ids: Some(ids), ..BatchFilter::default() }).await;
+    assert_eq!((all.done, all.skipped[0].reason.as_str(), all.skipped[0].count), (2, "not_now", 1));
+    assert_eq!(db.one("SELECT COUNT(*) FROM dead_letters WHERE status = 'discarded'").await, "2");
+    let again = batch(db, BatchAction::RetryJobs, BatchFilter::default()).await;
+    assert_eq!(again.done, 2, "the dead ones; what a person cancelled stays cancelled");
+    assert_eq!(db.claim_as("node-a", 9).await.len(), 2);
 }

@@ -46,7 +46,7 @@ fn act(name: &str, effects: &[(Effect, OnDoubt)]) -> NewAct {
 
 const AGAIN: OnDoubt = OnDoubt::Again;
 
-fn usual() -> NewSaga {
+pub fn usual() -> NewSaga {
     let acts = vec![
         act("notify_sales", &[(Effect::Email, AGAIN), (Effect::Slack, AGAIN)]),
         act("create_order", &[(Effect::Http, AGAIN)]),

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::StoreError;
 use store::inbox::Accept;
-use store::spool::Spool;
+use store::spool::{Numbers, Spool, provisional};
+use store::{Door, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use types::TenantId;
 use types::states::Receipt;
 
 use crate::fixtures::{PHONE, accepted, message, status};
@@ -19,16 +20,22 @@ for_each_database! {
     a_full_spool_takes_nothing_more,
     what_cannot_be_stored_is_laid_aside,
     a_restart_takes_up_what_was_left,
+    what_came_before_the_database_was_seen_finds_its_number,
 }
 
 fn body(db: &Db, id: &str, from: &str) -> Accept {
     accept_op(&db.meta, vec![message(id, from, id)], None, &db.policy)
 }
 
+/// The configured number, as a node calls it that has not seen the database.
+fn numbers(db: &Db) -> Arc<Numbers> {
+    Arc::new(Numbers::from([(provisional("meta", "105500000000001"), db.meta.clone())]))
+}
+
 /// Lets the spool run until nothing waits.
 async fn pour(db: &Db, spool: &Arc<Spool>) {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    tasks.spawn(Arc::clone(spool).drain(db.store.clone(), Arc::clone(&db.policy), stop.clone()));
+    tasks.spawn(Arc::clone(spool).drain(db.store.clone(), Arc::clone(&db.policy), numbers(db), stop.clone()));
     for _ in 0..1000 {
         if !spool.is_active() {
             break;
@@ -121,13 +128,26 @@ async fn a_restart_takes_up_what_was_left(db: &Db) {
     stop.cancel();
     // Ended before the database was back: nothing is stored yet, or all of it.
     let closed = Store::closed(db).await;
-    Arc::clone(&spool).drain(closed, Arc::clone(&db.policy), stop).await;
+    Arc::clone(&spool).drain(closed, Arc::clone(&db.policy), numbers(db), stop).await;
     assert_eq!(db.count("message").await, 0);
     let spool = make();
     spool.recover().await.unwrap();
     assert_eq!((spool.is_active(), spool.figures().waiting), (true, 1));
     pour(db, &spool).await;
     assert_eq!(db.rows("SELECT body FROM message").await, [["w1"]]);
+}
+
+/// A node that starts while the database is away knows its numbers by the configuration alone.
+async fn what_came_before_the_database_was_seen_finds_its_number(db: &Db) {
+    let spool = Spool::within(&db.store, 1 << 20);
+    for (id, number) in [("w1", "105500000000001"), ("w2", "105500000000009"), ("w3", "105500000000001")] {
+        let unseen = Door { tenant: TenantId(1), channel: provisional("meta", number), ..db.meta.clone() };
+        spool.keep(&accept_op(&unseen, vec![message(id, PHONE, id)], None, &db.policy)).await.unwrap();
+    }
+    pour(db, &spool).await;
+    assert_eq!(db.rows("SELECT body FROM message ORDER BY id").await.concat(), ["w1", "w3"]);
+    assert_eq!(db.count("message").await, 2);
+    assert_eq!((spool.figures().aside, spool.figures().waiting), (1, 0), "a number that is gone waits for a person");
 }
 
 /// A database that is gone.

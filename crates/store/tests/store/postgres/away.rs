@@ -2,14 +2,10 @@
 //! everything goes on by itself when it is back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use store::{Policy, PostgresOptions, Store, StoreError};
 use testkit::postgres::{Cluster, Database};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::task::TaskTracker;
 use types::clock::Stopwatch;
 
 use super::{clock, node, wanted};
@@ -74,36 +70,6 @@ fn a_server_that_stops_or_crashes_costs_no_restart_of_ours() {
     });
 }
 
-/// A way to the server that can fall silent: everything stays open and nothing passes, as after a pulled cable.
-async fn silent_way(port: u16) -> (u16, Arc<AtomicBool>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let own = listener.local_addr().unwrap().port();
-    let silent = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&silent);
-    let tasks = TaskTracker::new();
-    tasks.clone().spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
-            let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
-            let ((a, b), (c, d)) = (near.into_split(), far.into_split());
-            for (mut from, mut to) in [(a, d), (c, b)] {
-                let flag = Arc::clone(&flag);
-                tasks.spawn(async move {
-                    let mut bytes = vec![0; 16384];
-                    while let Ok(n @ 1..) = from.read(&mut bytes).await {
-                        while flag.load(Ordering::Relaxed) {
-                            tokio::time::sleep(Duration::from_millis(5)).await;
-                        }
-                        if to.write_all(&bytes[..n]).await.is_err() {
-                            break;
-                        }
-                    }
-                });
-            }
-        }
-    });
-    (own, silent)
-}
-
 #[test]
 fn a_server_that_falls_silent_is_given_up_in_time_and_found_again() {
     if !wanted() {
@@ -112,17 +78,17 @@ fn a_server_that_falls_silent_is_given_up_in_time_and_found_again() {
     runtime().block_on(async {
         let database = Database::fresh().unwrap();
         let port: u16 = database.url().rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
-        let (near, silent) = silent_way(port).await;
-        let url = database.url().replace(&format!(":{port}/"), &format!(":{near}/"));
+        let way = testkit::Way::to(port).await.unwrap();
+        let url = way.instead_of(&database.url(), port);
         let options = PostgresOptions { silence: Duration::from_millis(800), ..PostgresOptions::at(url) };
         let store = Store::open_postgres(&options, clock()).await.unwrap();
         let (door, _) = doors(&store).await;
         assert_eq!(accept(&store, &door, "before").await.unwrap(), 1);
-        silent.store(true, Ordering::Relaxed);
+        way.be_silent(true);
         let watch = Stopwatch::start();
         away(accept(&store, &door, "silent").await);
         assert!(watch.elapsed() < Duration::from_secs(20), "someone waited {:?}", watch.elapsed());
-        silent.store(false, Ordering::Relaxed);
+        way.be_silent(false);
         back(&store, &door, "back").await;
         store.close().await;
     });

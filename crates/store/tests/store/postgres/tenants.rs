@@ -109,6 +109,24 @@ fn nobody_writes_into_another_tenants_rows() {
     });
 }
 
+/// Each statement asks the rule of each of its tables. A function that the planner cannot put into the statement is planned anew every time, and once
+/// cost more than all statements did.
+#[test]
+fn the_rule_is_planned_with_the_statement() {
+    if !wanted() {
+        return;
+    }
+    runtime().block_on(async {
+        let (database, store, _) = two().await;
+        for table in ["message", "conversation", "inbox", "users"] {
+            let plan = format!("EXPLAIN (VERBOSE, COSTS OFF) SELECT COUNT(*) FROM {table}");
+            let plan = as_operation(&database, Some("all"), &plan).unwrap();
+            assert!(plan.contains("current_setting(") && !plan.contains("barid_all_tenants"), "{table}: {plan}");
+        }
+        store.close().await;
+    });
+}
+
 /// The same through the store, and no connection remembers whom it served.
 #[test]
 fn the_store_keeps_to_the_tenant_it_was_told() {
