@@ -123,7 +123,7 @@ pub fn shown_agents(config: &Config, tenant: &Tenant) -> Vec<AgentInfo> {
         name: a.name.clone(),
         prompt_hash: types::text::digest(a.prompt.as_bytes())[..12].to_owned(),
         providers: a.providers.iter().map(|p| (p.name.clone(), p.model.clone())).collect(),
-        answers: config.enhanced && tenant.staff.agent.as_ref() == Some(&a.name),
+        answers: config.enhanced,
         budget: budget(tenant.staff.budget),
     };
     met(config, tenant).map(info).collect()

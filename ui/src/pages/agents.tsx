@@ -32,8 +32,8 @@ export function AgentsPage() {
                 {agent.day && agent.month ? (
                   <SimpleGrid cols={{ base: 2, sm: 4 }}>
                     <Stat value={format.number(agent.day.turns)} label={t('agents.turnsDay')} />
-                    <Stat value={format.number(agent.day.cost, { maximumFractionDigits: 2 })} label={t('agents.costDay')} />
-                    <Stat value={format.number(agent.month.cost, { maximumFractionDigits: 2 })} label={t('agents.costMonth')} />
+                    <Stat value={format.number(agent.day.cost, { maximumFractionDigits: 4 })} label={t('agents.costDay')} />
+                    <Stat value={format.number(agent.month.cost, { maximumFractionDigits: 4 })} label={t('agents.costMonth')} />
                     <Stat value={format.number(agent.month.sessions)} label={t('agents.sessionsMonth')} />
                     <Stat value={agent.day.turns ? format.percent(1 - agent.day.replies / agent.day.turns, 1) : '–'} label={t('agents.errors')} tone={agent.day.turns > agent.day.replies ? 'warn' : undefined} />
                     <Stat value={agent.month.sessions ? format.percent(agent.month.handovers / agent.month.sessions, 1) : '–'} label={t('agents.handOffs')} />

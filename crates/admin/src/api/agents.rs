@@ -30,7 +30,7 @@ pub struct AgentInfo {
     pub prompt_hash: String,
     /// Its providers and their models, in the order in which they are tried.
     pub providers: Vec<(String, String)>,
-    /// Whether it answers by the configuration: not all off on this node, and not only in an experiment.
+    /// Whether it answers by the configuration, to all or in an experiment: agents are not all off on this node.
     pub answers: bool,
     /// What models may take in a day for this tenant.
     pub budget: BudgetInfo,
