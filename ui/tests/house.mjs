@@ -80,6 +80,16 @@ export const pages = [
   ['settings-account', '/settings/mine'],
 ];
 
+/** What `look` finds, as soon as it finds something. */
+export async function eventually(look) {
+  for (let n = 0; n < 60; n += 1) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error('it did not come within 12 s');
+}
+
 /** A new page that speaks a language; what it reports as broken is kept. */
 export async function open(context, language = 'en') {
   await context.addInitScript((code) => {

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { settle } from './house.mjs';
 
-export async function keyboard({ test, page, house, unique, bubble }) {
+export async function keyboard({ test, page, house, unique }) {
+  const bubble = (from, text) => page.locator(`[data-phone] [data-from="${from}"]`).filter({ hasText: text });
   const press = async (...keys) => {
     for (const key of keys) await page.keyboard.press(key);
   };
@@ -49,6 +50,8 @@ export async function keyboard({ test, page, house, unique, bubble }) {
     await focused('input');
     await press('Control+a');
     await page.keyboard.type(name);
+    await page.waitForURL((url) => url.searchParams.get('q') === name);
+    await settle(page);
     const row = page.locator('[data-talk]').filter({ hasText: name }).locator('a').first();
     await reach(row);
     await press('Enter');
@@ -62,11 +65,11 @@ export async function keyboard({ test, page, house, unique, bubble }) {
     const [english, arabic] = [unique(), `9718${String(Date.now()).slice(-8)}`];
     await newcomer('Keyboard Kareem', english);
     await write('Hi, I need a golden visa');
-    await bubble(page, 'business', 'ABCai').first().waitFor();
+    await bubble('business', 'ABCai').first().waitFor();
     await page.locator('[data-message] [data-status="read"]').first().waitFor();
     await newcomer('ليلى', arabic);
     await write('السلام عليكم، أبغى رخصة تجارية');
-    await bubble(page, 'business', 'أهلاً').first().waitFor();
+    await bubble('business', 'أهلاً').first().waitFor();
     await find('Keyboard Kareem');
     await page.locator('[data-act="takeover"]').waitFor();
     await press('t');

@@ -2,9 +2,7 @@
 // language, live within 300 ms, nothing stale after the stream was lost, script in names inert.
 import assert from 'node:assert/strict';
 import { AxeBuilder } from '@axe-core/playwright';
-import { browser, demo, open, pages, settle } from './house.mjs';
-import { keyboard } from './keyboard.mjs';
-import { leads } from './leads.mjs';
+import { browser, demo, eventually, open, pages, settle } from './house.mjs';
 import { converse } from './people.mjs';
 import { suite } from './suite.mjs';
 
@@ -19,15 +17,6 @@ context.setDefaultTimeout(12_000);
 const page = await open(context);
 const unique = () => `9715${String(Date.now()).slice(-8)}`;
 
-/** What `look` finds, as soon as it finds something. */
-async function eventually(look) {
-  for (let n = 0; n < 60; n += 1) {
-    const found = await look();
-    if (found) return found;
-    await page.waitForTimeout(200);
-  }
-  throw new Error('it did not come within 12 s');
-}
 const conversationOf = (phone) => eventually(async () => (await tools.call('GET', '/conversations')).data.find((one) => one.phone === phone));
 
 /** A new customer on the simulator's phone. */
@@ -373,12 +362,8 @@ await test('the server is restarted under the open page: it comes back live, and
   await page.locator('[data-message]').filter({ hasText: 'after the restart' }).waitFor();
 });
 
-const given = { test, page, context, chrome, wide, house, unique, toolbox, conversationOf, eventually, bubble };
-await keyboard(given);
-await leads(given);
-
 const cookies = (await context.storageState()).cookies;
-const few = ['inbox', 'failed', 'health', 'simulator', 'settings-users'];
+const few = ['inbox', 'leads', 'notifications', 'failed', 'health', 'simulator', 'settings-users'];
 for (const [language, options, scheme, some] of [['en', wide, 'light'], ['ar', wide, 'light'], ['ar', { viewport: { width: 375, height: 800 }, isMobile: true, hasTouch: true }, 'light', few], ['en', wide, 'dark', few]]) {
   await test(`axe finds nothing: ${language}, ${options.viewport.width} px, ${scheme}`, async () => {
     const own = await chrome.newContext({ ...options, colorScheme: scheme, storageState: { cookies, origins: [] } });

@@ -162,7 +162,8 @@ fn seeds(config: &Config) -> Vec<TenantSeed> {
 /// # Errors
 /// When the database refuses.
 pub async fn sync(config: &Config, store: &Store) -> anyhow::Result<Vec<Synced>> {
-    store.write(Declare { keep_ids: config.jobs.keep_ids, lease: config.jobs.lease }).await?;
+    let declare = Declare { keep_ids: config.jobs.keep_ids, lease: config.jobs.lease, limits: limits(config) };
+    store.write(declare).await?;
     Ok(store.write(Sync(seeds(config))).await?)
 }
 
@@ -251,6 +252,17 @@ pub fn breakers(config: &Config, clock: &SharedClock) -> Breakers {
     Breakers::new(options, Arc::clone(clock))
 }
 
+/// From where on something is wrong.
+fn limits(config: &Config) -> store::alerts::Limits {
+    let a = &config.alerts;
+    store::alerts::Limits {
+        stuck: a.stuck,
+        dead_letters: a.dead_letters,
+        p95_ms: u32::try_from(a.processing_p95.as_millis()).unwrap_or(u32::MAX),
+        disk_percent: a.disk_free,
+    }
+}
+
 /// Who is told what is wrong, and from where on it is (S6.6).
 fn alerts(config: &Config, breakers: Breakers) -> anyhow::Result<worker::alerts::Alerts> {
     let a = &config.alerts;
@@ -270,12 +282,7 @@ fn alerts(config: &Config, breakers: Breakers) -> anyhow::Result<worker::alerts:
         StoreUrl::Postgres(_) => None,
     };
     Ok(worker::alerts::Alerts {
-        limits: store::alerts::Limits {
-            stuck: a.stuck,
-            dead_letters: a.dead_letters,
-            p95_ms: u32::try_from(a.processing_p95.as_millis()).unwrap_or(u32::MAX),
-            disk_percent: a.disk_free,
-        },
+        limits: limits(config),
         every: a.every,
         teller,
         free_percent: Arc::new(move || database.as_deref().and_then(free_percent)),

@@ -183,9 +183,8 @@ pub(crate) async fn store(intake: &Intake, request: &Request, arrivals: Vec<Arri
         None => Vec::new(),
     };
     let room = intake.handoff.as_ref().filter(|_| !places.is_empty()).map(|h| (h.owner.clone(), places.len()));
-    // One body may hold several tenants' messages; as a rule it holds one's.
-    let slug = arrivals.iter().find_map(|a| a.door.as_ref()).map(|d| Arc::clone(&d.slug)).unwrap_or_default();
     let accept = Accept { arrivals, request_id: request.id.clone(), room, policy: intake.options.policy.clone() };
+    let slug = accept.door().map(|d| Arc::clone(&d.slug)).unwrap_or_default();
     let mut accepted = match commit(intake, store, accept).await.map_err(|e| unavailable(&e))? {
         Some(accepted) => accepted,
         None => return Ok(spooled(request)),
@@ -240,20 +239,15 @@ fn spooled(request: &Request) -> Response {
 }
 
 fn count(request: &Request, accepted: &Accepted, tenant: &Arc<str>) {
+    accepted.count(tenant, request.channel);
     for message in &accepted.messages {
-        metrics::counter!("whatsapp_messages_received_total", "tenant" => Arc::clone(tenant), "channel" => request.channel,
-            "type" => message.kind)
-        .increment(1);
         tracing::info!(request_id = %request.id, inbound_message_id = %message.message, conversation_id = %message.conversation,
             channel = request.channel, kind = message.kind, "message accepted");
     }
     if accepted.duplicates > 0 {
-        metrics::counter!("message_duplicate_total").increment(u64::from(accepted.duplicates));
         tracing::info!(request_id = %request.id, duplicates = accepted.duplicates, "repeated elements were not stored again");
     }
     if accepted.unrouted > 0 {
-        metrics::counter!("webhook_unrouted_total", "channel" => request.channel)
-            .increment(u64::from(accepted.unrouted));
         tracing::warn!(request_id = %request.id, unrouted = accepted.unrouted, "stored without a channel: its number is not in the configuration");
     }
 }

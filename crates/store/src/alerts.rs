@@ -46,7 +46,7 @@ pub struct Limits {
     pub stuck: u32,
     /// More dead letters of a tenant that wait than this.
     pub dead_letters: u32,
-    /// A 95th percentile of the last [`RECENT`] longer than this, milliseconds.
+    /// A 95th percentile of the last ten minutes longer than this, milliseconds.
     pub p95_ms: u32,
     /// Less free disk than this, percent.
     pub disk_percent: u32,

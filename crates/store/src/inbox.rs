@@ -88,6 +88,31 @@ pub struct Accepted {
     pub waiting: bool,
 }
 
+impl Accepted {
+    /// Counts what came in, whichever way it took: at once, or through the spool.
+    pub fn count(&self, tenant: &Arc<str>, channel: &'static str) {
+        for message in &self.messages {
+            metrics::counter!("whatsapp_messages_received_total", "tenant" => Arc::clone(tenant), "channel" => channel,
+                "type" => message.kind)
+            .increment(1);
+        }
+        if self.duplicates > 0 {
+            metrics::counter!("message_duplicate_total").increment(u64::from(self.duplicates));
+        }
+        if self.unrouted > 0 {
+            metrics::counter!("webhook_unrouted_total", "channel" => channel).increment(u64::from(self.unrouted));
+        }
+    }
+}
+
+impl Accept {
+    /// One body may hold several tenants' messages; as a rule it holds one's, and is counted as that one's.
+    #[must_use]
+    pub fn door(&self) -> Option<&Door> {
+        self.arrivals.iter().find_map(|a| a.door.as_ref())
+    }
+}
+
 /// A newly stored message of a customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {

@@ -1,7 +1,8 @@
-//! Times of the configuration that the database itself must know, because operators' views and functions work with them (S6.3).
+//! Times and limits of the configuration that the database itself must know, because operators' views and functions work with them (S6.3).
 
 use std::time::Duration;
 
+use crate::alerts::Limits;
 use crate::error::Result;
 use crate::sql::{Op, Tx};
 
@@ -18,6 +19,8 @@ pub struct Declare {
     pub keep_ids: Duration,
     /// How long a lease lasts: also of a lock that is taken without saying for how long.
     pub lease: Duration,
+    /// From where on `check_webhook_system_health` warns: where alerts begin.
+    pub limits: Limits,
 }
 
 impl Op for Declare {
@@ -25,8 +28,14 @@ impl Op for Declare {
     type Out = ();
 
     fn run(&self, tx: &mut dyn Tx) -> Result<()> {
-        for (name, wanted) in [("keep_ids", self.keep_ids), ("lease", self.lease)] {
-            let wanted = i64::try_from(wanted.as_micros()).unwrap_or(i64::MAX);
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        for (name, wanted) in [
+            ("keep_ids", micros(self.keep_ids)),
+            ("lease", micros(self.lease)),
+            ("health_stuck_conversations", self.limits.stuck.into()),
+            ("health_dead_letters_pending", self.limits.dead_letters.into()),
+            ("health_p95_processing_ms", self.limits.p95_ms.into()),
+        ] {
             // A start on a database at rest writes nothing.
             if tx.number(&GET, params![name])? != wanted {
                 tx.execute(&PUT, params![name, wanted])?;

@@ -40,13 +40,15 @@ interface Options<Row> {
   /** While rows are selected, order and content stand still (R2). */
   frozen?: boolean;
   enabled?: boolean;
+  /** While another list of the same kind is fetched, the rows that were shown stay (no flash at each letter of a search), if they may be seen here. */
+  stays?: (former: readonly unknown[]) => boolean;
 }
 
 /**
  * A list by cursor. What is invalidated is read anew from page one, never "what changed since" (R1); a failed reading keeps what is there. New rows
  * are merged on top of the pages already read, so that a reader far down keeps the place.
  */
-export function useFeed<Row>({ key, read, id, frozen = false, enabled = true }: Options<Row>): Feed<Row> {
+export function useFeed<Row>({ key, read, id, frozen = false, enabled = true, stays }: Options<Row>): Feed<Row> {
   const client = useQueryClient();
   const query = useInfiniteQuery({
     queryKey: key,
@@ -54,6 +56,7 @@ export function useFeed<Row>({ key, read, id, frozen = false, enabled = true }: 
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page: Slice<Row>) => (page.has_more ? (page.next ?? undefined) : undefined),
     enabled,
+    placeholderData: (rows, former) => (rows && former && stays?.(former.queryKey) ? rows : undefined),
   });
   const live = query.data?.pages;
   const held = useRef<Row[] | null>(null);

@@ -29,6 +29,7 @@ fn the_help_of_each_command() {
         "flags list",
         "flags set",
         "export",
+        "erase",
         "move",
         "user",
         "user add",

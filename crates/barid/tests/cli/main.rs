@@ -4,6 +4,7 @@
 //! - `prepared`: a small database with a conversation, a failed send and a dead letter
 //! - `accounts`: people who sign in, and programs
 //! - `carried`: `barid move`, killed on the way
+//! - `erase`: one person leaves the database
 //! - `help`: the words of each command's help
 //! - `lists`: tables and JSON over the prepared database; acting on it
 //! - `postgres`: the same commands on a PostgreSQL
@@ -15,6 +16,8 @@
 mod accounts;
 #[cfg(test)]
 mod carried;
+#[cfg(test)]
+mod erase;
 #[cfg(test)]
 mod help;
 #[cfg(test)]

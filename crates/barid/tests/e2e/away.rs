@@ -4,6 +4,7 @@
 use barid_app::wire::{App, Start};
 use simulator::lead::Webhook;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 use crate::support::{HELLO, Setup, Tries, World, on_postgres, pause};
 
@@ -83,6 +84,10 @@ async fn webhooks_wait_in_the_spool_while_the_database_is_away() {
     poured(&world).await;
     assert_eq!(world.get("/readyz").await.1, "ok\n");
     world.until("SELECT COUNT(*) FROM message WHERE direction = 'in'", "61").await;
+    let metrics = world.get("/metrics").await.1;
+    let received = metrics.lines().filter(|l| l.starts_with("whatsapp_messages_received_total{"));
+    let received: u64 = received.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).sum();
+    assert_eq!(received, 61, "what came through the spool is counted, each message once");
     for person in 0..4 {
         let bodies = format!(
             "SELECT m.body FROM message m JOIN conversation v ON v.id = m.conversation_id JOIN contacts c ON c.id = v.contact_id
@@ -171,7 +176,7 @@ async fn a_node_that_starts_while_the_database_is_away_takes_webhooks() {
     let base = format!("http://{}", listener.local_addr().unwrap());
     let (config, clock) = (world.config(), world.clock.clone());
     let start = Start { own_clock: true, ..Start::default() };
-    let starting = tokio::spawn(async move { App::start_on(listener, &config, clock, start).await });
+    let starting = TaskTracker::new().spawn(async move { App::start_on(listener, &config, clock, start).await });
     let ask = async |webhook: &Webhook, url: &str| {
         let request = world.http.post(format!("{base}{url}")).header("content-type", "application/json");
         let answer = request.header(webhook.header(), &webhook.proof).body(webhook.body.clone()).send().await.unwrap();

@@ -20,7 +20,7 @@ use types::{ChannelId, SharedClock};
 use crate::contacts::Door;
 use crate::erase::Traces;
 use crate::error::{Result, StoreError};
-use crate::inbox::Accept;
+use crate::inbox::{Accept, Accepted};
 use crate::policy::Policy;
 use crate::{SqliteOptions, Store};
 
@@ -67,6 +67,14 @@ pub struct Spool {
     bytes: AtomicU64,
     aside: AtomicU64,
     wake: tokio::sync::Notify,
+}
+
+/// Counts bodies that came out of the spool. What was stored already and not removed when a process was killed counts as repeated.
+fn tell_of(bodies: &[(i64, Accept)], accepted: &[Accepted]) {
+    for ((_, accept), accepted) in bodies.iter().zip(accepted) {
+        let door = accept.door();
+        accepted.count(&door.map(|d| Arc::clone(&d.slug)).unwrap_or_default(), door.map_or("none", |d| d.kind));
+    }
 }
 
 /// How the spool stands.
@@ -329,7 +337,7 @@ impl Spool {
         }
         let oldest = Arc::new(whole);
         match store.write(rows::AcceptAll(Arc::clone(&oldest))).await {
-            Ok(_) => {}
+            Ok(accepted) => tell_of(&oldest, &accepted),
             Err(error @ (StoreError::Unavailable { .. } | StoreError::Closed)) => return Err(error),
             Err(_) => self.one_by_one(store, &file, &oldest).await?,
         }
@@ -345,8 +353,9 @@ impl Spool {
     /// One of them cannot be stored: the others are, and that one is laid aside.
     async fn one_by_one(&self, store: &Store, file: &Store, oldest: &[(i64, Accept)]) -> Result<()> {
         for (id, accept) in oldest {
-            match store.write(rows::AcceptAll(Arc::new(vec![(*id, accept.clone())]))).await {
-                Ok(_) => {}
+            let one = Arc::new(vec![(*id, accept.clone())]);
+            match store.write(rows::AcceptAll(Arc::clone(&one))).await {
+                Ok(accepted) => tell_of(&one, &accepted),
                 Err(error @ (StoreError::Unavailable { .. } | StoreError::Closed)) => return Err(error),
                 Err(error) => Self::set_aside(file, *id, error.to_string()).await?,
             }

@@ -52,6 +52,7 @@ export function InboxList({ open }: { open: string | undefined }) {
     key: ['conversations', tenant, tab, status, sort, q],
     id: idOf,
     frozen: selection.ids.size > 0,
+    stays: (former) => former[1] === tenant,
     read: (cursor, signal) =>
       must(
         api.GET('/conversations', {

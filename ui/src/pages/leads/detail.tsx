@@ -16,7 +16,7 @@ import { statuses } from './page';
 const fields = [['name', 'about.name'], ['service', 'about.service'], ['nationality', 'about.nationality'], ['email', 'about.email'], ['call_time', 'about.call']] as const;
 type Edited = Partial<Record<(typeof fields)[number][0] | 'status', string>>;
 
-export function Detail({ id, goto, covered }: { id: string; goto: (id: string | null) => void; covered: (over: boolean) => void }) {
+export function Detail({ id, goto }: { id: string; goto: (id: string | null) => void }) {
   const { t } = useT();
   const mayAct = useMay('agent');
   const mayErase = useMay('admin');
@@ -24,14 +24,13 @@ export function Detail({ id, goto, covered }: { id: string; goto: (id: string | 
   const query = useQuery({ queryKey: ['leads', 'one', id], queryFn: () => must(api.GET('/leads/{id}', { params: { path: { id } } })) as Promise<Lead>, retry: (n, error) => !(error instanceof Refused) && n < 3 });
   const lead = query.data;
   const [edited, setEdited] = useState<Edited>({});
-  const [open, show] = useState<'merge' | 'erase' | null>(null);
-  const setOpen = (what: 'merge' | 'erase' | null) => {
-    show(what);
-    covered(what !== null);
-  };
+  const [open, setOpen] = useState<'merge' | 'erase' | null>(null);
   if (query.error instanceof Refused && query.error.status === 404 && open !== 'erase') return <Empty title={query.error.message} />;
   if (query.error && !lead) return <Problem error={query.error} retry={() => void query.refetch()} />;
   if (!lead) return <Waiting rows={5} />;
+  // In the place of the lead, not over it: one thing at a time has the keys.
+  if (open === 'merge') return <Merge lead={lead} close={() => setOpen(null)} merged={(stays) => { setOpen(null); goto(stays); }} />;
+  if (open === 'erase') return <Erase lead={lead} close={(gone) => { setOpen(null); if (gone) goto(null); }} />;
   const fresh = (now: Lead) => {
     client.setQueryData(['leads', 'one', id], now);
     void client.invalidateQueries({ queryKey: ['leads', 'list'] });
@@ -93,8 +92,6 @@ export function Detail({ id, goto, covered }: { id: string; goto: (id: string | 
           <Button variant="subtle" color="red" leftSection={<IconTrash size={15} />} onClick={() => setOpen('erase')} data-act="erase">{t('leads.erase')}</Button>
         </div>
       ) : null}
-      {open === 'merge' ? <Merge lead={lead} close={() => setOpen(null)} merged={(stays) => { setOpen(null); goto(stays); }} /> : null}
-      {open === 'erase' ? <Erase lead={lead} close={(gone) => { setOpen(null); if (gone) goto(null); }} /> : null}
     </Stack>
   );
 }

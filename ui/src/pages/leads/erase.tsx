@@ -1,10 +1,11 @@
-import { Button, Group, Modal, Stack, Table, Text, TextInput } from '@mantine/core';
+import { Button, Group, Stack, Table, Text, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { api, must, type Lead, type Schemas } from '../../api/client';
 import { useT } from '../../i18n';
 import { useFormat } from '../../i18n/format';
 import { Ltr, Problem, Waiting } from '../../parts/basics';
+import s from './leads.module.css';
 import { nameOfLead } from './page';
 
 /** One person out of everything: what there is of them, a word typed, and what was removed. */
@@ -40,7 +41,8 @@ export function Erase({ lead, close }: { lead: Lead; close: (gone: boolean) => v
     close(erased !== null);
   };
   return (
-    <Modal opened onClose={shut} title={erased ? t('leads.erased') : t('leads.eraseTitle', { name: `\u2068${nameOfLead(lead)}\u2069` })} closeButtonProps={{ 'aria-label': t('close') }}>
+    <Stack gap="sm">
+      <h2 className={s.title}>{erased ? t('leads.erased') : t('leads.eraseTitle', { name: `\u2068${nameOfLead(lead)}\u2069` })}</h2>
       {erased ? (
         <Removed erased={erased} close={shut} />
       ) : (
@@ -51,13 +53,13 @@ export function Erase({ lead, close }: { lead: Lead; close: (gone: boolean) => v
             {person.data ? <Text size="sm"><Ltr>{person.data.known_by.join(', ')}</Ltr></Text> : null}
             <TextInput label={t('confirm.type', { word: t('leads.eraseWord') })} value={typed} onChange={(e) => setTyped(e.currentTarget.value)} autoComplete="off" dir="auto" />
             <Group justify="flex-end" gap="xs">
-              <Button variant="default" data-autofocus onClick={shut}>{t('cancel')}</Button>
+              <Button variant="default" autoFocus onClick={shut}>{t('cancel')}</Button>
               <Button type="submit" color="red" disabled={!ready || !person.data} loading={busy}>{t('leads.eraseAct')}</Button>
             </Group>
           </Stack>
         </form>
       )}
-    </Modal>
+    </Stack>
   );
 }
 
@@ -76,7 +78,7 @@ function Removed({ erased, close }: { erased: Schemas['Erased']; close: () => vo
         </Table.Tbody>
       </Table>
       <Text size="sm">{t('leads.redacted', { count: erased.redacted })}</Text>
-      <Group justify="flex-end"><Button data-autofocus onClick={close}>{t('close')}</Button></Group>
+      <Group justify="flex-end"><Button autoFocus onClick={close}>{t('close')}</Button></Group>
     </Stack>
   );
 }

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconArrowsExchange, IconSearch } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { api, must, type Lead } from '../../api/client';
 import { useTenantId } from '../../api/session';
 import { useT, word } from '../../i18n';
-import { ask, done, failed, useAsked } from '../../parts/act';
+import { ask, done, failed } from '../../parts/act';
 import { Ltr, Phone, Problem, Said, Tag, Waiting } from '../../parts/basics';
 import s from './leads.module.css';
 import { nameOfLead } from './page';
@@ -16,20 +16,20 @@ export function Merge({ lead, close, merged }: { lead: Lead; close: () => void; 
   const { t } = useT();
   const [other, setOther] = useState<Lead | null>(null);
   const [swapped, setSwapped] = useState(false);
-  const asked = useAsked();
   const [stays, goes] = swapped ? [other, lead] : [lead, other];
   return (
-    <Modal opened onClose={close} title={t('leads.mergeTitle')} size="lg" closeOnEscape={!asked} closeButtonProps={{ 'aria-label': t('close') }}>
+    <Stack gap="sm">
+      <h2 className={s.title}>{t('leads.mergeTitle')}</h2>
       {stays && goes ? (
         <Preview stays={stays} goes={goes} swap={() => setSwapped(!swapped)} back={() => { setOther(null); setSwapped(false); }} merged={() => merged(stays.id)} />
       ) : (
-        <Look lead={lead} choose={setOther} />
+        <Look lead={lead} choose={setOther} close={close} />
       )}
-    </Modal>
+    </Stack>
   );
 }
 
-function Look({ lead, choose }: { lead: Lead; choose: (other: Lead) => void }) {
+function Look({ lead, choose, close }: { lead: Lead; choose: (other: Lead) => void; close: () => void }) {
   const { t } = useT();
   const tenant = useTenantId();
   // Whoever has the same name is looked for first.
@@ -40,7 +40,7 @@ function Look({ lead, choose }: { lead: Lead; choose: (other: Lead) => void }) {
   return (
     <Stack gap="sm">
       <Text size="sm">{t('leads.mergeMore')}</Text>
-      <TextInput label={t('leads.mergeWith')} leftSection={<IconSearch size={15} />} value={text} onChange={(e) => setText(e.currentTarget.value)} dir="auto" data-autofocus />
+      <TextInput label={t('leads.mergeWith')} leftSection={<IconSearch size={15} />} value={text} onChange={(e) => setText(e.currentTarget.value)} dir="auto" autoFocus />
       <Problem error={query.error} />
       {query.isPending ? <Waiting rows={3} /> : null}
       {query.data && found.length === 0 ? <Text size="sm" c="dimmed">{t('leads.mergeNone')}</Text> : null}
@@ -54,6 +54,7 @@ function Look({ lead, choose }: { lead: Lead; choose: (other: Lead) => void }) {
           </button>
         ))}
       </div>
+      <Group justify="flex-end"><Button variant="default" onClick={close}>{t('cancel')}</Button></Group>
     </Stack>
   );
 }

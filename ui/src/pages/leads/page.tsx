@@ -44,11 +44,10 @@ export function LeadsPage() {
   };
   const query = { tenant, status, q, owner, label, opted_out, with_task };
   const opened = filters.get('lead') ?? null;
-  const [over, setOver] = useState(false);
   const asked = useAsked();
   const narrow = useMediaQuery('(max-width: 48em)', false, { getInitialValueInEffect: false });
   const [more, setMore] = useState(filters.any('owner', 'label', 'consent', 'task'));
-  const feed = useFeed<Lead>({ key: ['leads', 'list', query], id: idOf, read: (cursor, signal) => must(api.GET('/leads', { params: { query: { ...query, cursor } }, signal })) });
+  const feed = useFeed<Lead>({ key: ['leads', 'list', query], id: idOf, stays: (former) => (former[2] as typeof query).tenant === tenant, read: (cursor, signal) => must(api.GET('/leads', { params: { query: { ...query, cursor } }, signal })) });
   const columns = useMemo<Column<Lead>[]>(
     () => [
       {
@@ -149,8 +148,8 @@ export function LeadsPage() {
           )
         }
       />
-      <Drawer opened={opened !== null} onClose={() => filters.set({ lead: null })} title={t('about.lead')} size="md" closeOnEscape={!over && !asked} closeButtonProps={{ 'aria-label': t('close') }}>
-        {opened ? <Detail key={opened} id={opened} covered={setOver} goto={(id) => filters.set({ lead: id })} /> : null}
+      <Drawer opened={opened !== null} onClose={() => filters.set({ lead: null })} title={t('about.lead')} size="md" closeOnEscape={!asked} closeButtonProps={{ 'aria-label': t('close') }}>
+        {opened ? <Detail key={opened} id={opened} goto={(id) => filters.set({ lead: id })} /> : null}
       </Drawer>
     </Page>
   );

@@ -415,9 +415,23 @@ async fn people_see_leads_notices_tasks_and_transitions(db: &Db) {
 
 async fn the_configuration_is_declared_once(db: &Db) {
     let day = std::time::Duration::from_secs(86_400);
+    let limits = store::alerts::Limits { stuck: 7, dead_letters: 0, p95_ms: 900, disk_percent: 10 };
     for keep_ids in [day * 30, day * 9] {
-        db.store.write(Declare { keep_ids, lease: day }).await.unwrap();
+        db.store.write(Declare { keep_ids, lease: day, limits }).await.unwrap();
     }
+    let health = "SELECT name, value FROM settings WHERE name LIKE 'health_%' ORDER BY name";
+    assert_eq!(
+        db.rows(health).await,
+        [
+            ["health_channels_paused", "0"],
+            ["health_dead_letters_pending", "0"],
+            ["health_failed_sends_24h", "10"],
+            ["health_oldest_waiting_job_seconds", "60"],
+            ["health_p95_processing_ms", "900"],
+            ["health_stuck_conversations", "7"],
+        ],
+        "those that alerts have are theirs"
+    );
     db.message("w1", PHONE, "hello").await;
     let claimed = db.claim().await;
     db.finish(&claimed, &[]).await;

@@ -155,6 +155,39 @@ fn health_and_performance_are_true() {
     });
 }
 
+/// One source of limits: what `[alerts]` says, and what an operator sets; a limit of 0 of an alert means never.
+#[test]
+fn health_warns_from_where_it_is_told_to() {
+    if !wanted() {
+        return;
+    }
+    runtime().block_on(async {
+        let database = Database::fresh().unwrap();
+        let (store, _) = waiting(&database).await;
+        let oldest = || {
+            let text =
+                "SELECT status, threshold FROM check_webhook_system_health() WHERE name = 'oldest_waiting_job_seconds'";
+            database.sql(text).unwrap()
+        };
+        database.sql("UPDATE jobs SET run_at = run_at - 3600000000").unwrap();
+        database
+            .sql("UPDATE settings SET value = 1000000000 WHERE name = 'health_oldest_waiting_job_seconds'")
+            .unwrap();
+        assert_eq!(oldest(), "ok|1000000000");
+        database.sql("UPDATE settings SET value = 30 WHERE name = 'health_oldest_waiting_job_seconds'").unwrap();
+        assert_eq!(oldest(), "warning|30");
+        let stuck = |limit: i64| {
+            database
+                .sql(&format!("UPDATE settings SET value = {limit} WHERE name = 'health_stuck_conversations'"))
+                .unwrap();
+            database.sql("SELECT status FROM check_webhook_system_health() WHERE name = 'stuck_conversations'").unwrap()
+        };
+        database.sql("UPDATE conversation SET next_due = 1, lease_until = 0").unwrap();
+        assert_eq!((stuck(-1).as_str(), stuck(0).as_str()), ("warning", "ok"));
+        store.close().await;
+    });
+}
+
 #[test]
 fn operators_see_what_they_say_and_nothing_without_a_word() {
     if !wanted() {

@@ -109,6 +109,26 @@ fn nobody_writes_into_another_tenants_rows() {
     });
 }
 
+/// What belongs to the installation is the engine's: a table of a later version is put under that rule by one call.
+#[test]
+fn a_table_of_the_installation_is_the_engines_alone() {
+    if !wanted() {
+        return;
+    }
+    runtime().block_on(async {
+        let (database, store, [a, _]) = two().await;
+        database.sql("CREATE TABLE later (id BIGINT PRIMARY KEY); SELECT barid_guard_engine('later')").unwrap();
+        as_operation(&database, Some("all"), "INSERT INTO later VALUES (1)").unwrap();
+        let count = "SELECT COUNT(*) FROM later";
+        assert_eq!(as_operation(&database, Some("all"), count).unwrap(), "1");
+        for tenant in [None, Some(a.to_string())] {
+            assert_eq!(as_operation(&database, tenant.as_deref(), count).unwrap(), "0");
+            assert!(as_operation(&database, tenant.as_deref(), "INSERT INTO later VALUES (2)").is_err());
+        }
+        store.close().await;
+    });
+}
+
 /// Each statement asks the rule of each of its tables. A function that the planner cannot put into the statement is planned anew every time, and once
 /// cost more than all statements did.
 #[test]
