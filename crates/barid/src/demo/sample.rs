@@ -84,6 +84,7 @@ pub fn secret() -> String {
 /// The configuration of the demo: `listen` is the engine's address, `providers` that of the simulated ones.
 #[must_use]
 pub fn configuration(listen: SocketAddr, providers: &str) -> String {
+    let (agents, experiment) = (agents(providers), experiment());
     format!(
         r#"# Written by `barid demo` at each start: change a copy. The secrets beside it are random.
 
@@ -106,20 +107,7 @@ allow_private = true     # so that you can listen to outgoing webhooks on this m
 [log]
 level = "warn"
 
-# A language model that is only played; with a vendor's name, address and key in its place it is a real one.
-[[agents]]
-name = "{AGENT}"
-prompt = "You are {{assistant}}, at the front desk of {{business}}. Find out what people need, their full name and e-mail address, then call a colleague."
-tools = ["set_field", "hand_over"]
-[[agents.providers]]
-name = "played"
-kind = "openai"
-base_url = "{providers}/llm/{AGENT}"
-model = "played-1"
-api_key = {{ file = "secrets/model_key" }}
-price_in = 0.5
-price_out = 1.5
-
+{agents}
 [[tenants]]
 slug = "alain"
 business = "{BUSINESS}"
@@ -159,17 +147,7 @@ reply_ar = "أهلاً بك في مكتبنا، وسيكون أحد زملائن
 actions = ["visit"]
 title = "Visits the office"
 
-# Does an agent get more people's address than the flow? It begins rolled out to nobody: see the page "Agents and experiments".
-[[tenants.experiments]]
-name = "{EXPERIMENT}"
-goal = "contact"
-[[tenants.experiments.arms]]
-name = "flow"
-agent = "flow"
-[[tenants.experiments.arms]]
-name = "agent"
-agent = "{AGENT}"
-
+{experiment}
 [[tenants.channels]]
 kind = "meta"
 phone_number_id = "{NUMBER}"
@@ -184,6 +162,43 @@ instance = "{INSTANCE}"
 api_token = {{ file = "secrets/green_api_token" }}
 webhook_token = {{ file = "secrets/green_webhook_token" }}
 api_base = "{providers}"
+"#
+    )
+}
+
+/// Its agent. The model is played by the simulated vendor.
+fn agents(providers: &str) -> String {
+    format!(
+        r#"# A language model that is only played; with a vendor's name, address and key in its place it is a real one.
+[[agents]]
+name = "{AGENT}"
+prompt = "You are {{assistant}}, at the front desk of {{business}}. Find out what people need, their full name and e-mail address, then call a colleague."
+tools = ["set_field", "hand_over"]
+[[agents.providers]]
+name = "played"
+kind = "openai"
+base_url = "{providers}/llm/{AGENT}"
+model = "played-1"
+api_key = {{ file = "secrets/model_key" }}
+price_in = 0.5
+price_out = 1.5
+"#
+    )
+}
+
+/// What it compares.
+fn experiment() -> String {
+    format!(
+        r#"# Does an agent get more people's address than the flow? It begins rolled out to nobody: see the page "Agents and experiments".
+[[tenants.experiments]]
+name = "{EXPERIMENT}"
+goal = "contact"
+[[tenants.experiments.arms]]
+name = "flow"
+agent = "flow"
+[[tenants.experiments.arms]]
+name = "agent"
+agent = "{AGENT}"
 "#
     )
 }
