@@ -83,12 +83,12 @@ pub async fn open_store(config: &Config, clock: SharedClock, own_clock: bool) ->
     }
 }
 
-/// Opens the configured database for a command beside the server.
+/// Opens a database for a command beside the server.
 ///
 /// # Errors
 /// When it cannot be used: not there, or of another schema version.
-pub async fn open_beside(config: &Config, clock: SharedClock) -> anyhow::Result<Store> {
-    match &config.store.url {
+pub async fn open_beside(store: &crate::config::Store, clock: SharedClock) -> anyhow::Result<Store> {
+    match &store.url {
         StoreUrl::Sqlite(path) if !path.exists() => {
             bail!(
                 "there is no database {} yet: start `barid serve` or `barid demo` once, or run `barid migrate`",

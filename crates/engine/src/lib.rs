@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use types::TenantId;
 
-pub use flow::{Flow, FlowError};
+pub use flow::{Flow, FlowError, check_text};
 pub use guard::{Guarded, guard};
 pub use handler::{Case, Handled, Handler, Handlers, TenantIntent};
 pub use hours::{Hours, HoursError};

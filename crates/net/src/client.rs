@@ -327,6 +327,38 @@ mod tests {
         assert!(!error.to_string().contains("secret-token"), "{error}");
     }
 
+    /// S7.3: a public address must not lead on to one that would have been refused.
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let client = Client::new(ClientOptions { allow_private: true, ..Default::default() }).unwrap();
+        let plan = plan(&format!("http://{address}/first"));
+        let serve = async {
+            let (mut socket, _) = server.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let _ = socket.read(&mut asked).await.unwrap();
+            let answer =
+                format!("HTTP/1.1 302 Found\r\nlocation: http://{address}/second\r\ncontent-length: 0\r\n\r\n");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            socket
+        };
+        let (answer, mut socket) = tokio::join!(client.call(&plan, Duration::from_secs(10)), serve);
+        assert_eq!(answer.unwrap().status, 302);
+        drop(client);
+        let mut more = Vec::new();
+        let _ = socket.read_to_end(&mut more).await;
+        assert!(more.is_empty(), "nobody asked for the second address");
+        assert!(not_yet(server.accept()).await, "and nobody came anew");
+    }
+
+    /// Whether a future is not ready at this moment.
+    async fn not_yet<T>(future: impl Future<Output = T>) -> bool {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await
+    }
+
     #[tokio::test]
     async fn a_connection_that_is_lost_later_may_have_sent() {
         let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

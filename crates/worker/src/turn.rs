@@ -78,7 +78,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     snapshot.memory = memory.or_else(|| snapshot.memory.take());
     metrics::histogram!("message_processing_seconds").record(watch.elapsed().as_secs_f64());
     tracing::info!(request_id = %request, inbound_message_id = %message, conversation_id = %held.lease.conversation,
-        outcome, reply = after.saved.map(|m| m.0), "turn finished");
+        outcome, reply = after.saved.map(tracing::field::display), "turn finished");
     match after.saved {
         Some(_) => held.saved.push(message),
         None => worker.store.hub().settled(message),

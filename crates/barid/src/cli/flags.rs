@@ -40,7 +40,7 @@ pub(super) struct Set {
 }
 
 pub(super) async fn run(cx: &Context, command: Command) -> Result<(), Failure> {
-    let (config, store) = cx.store().await?;
+    let (config, store) = cx.whole().await?;
     let result = match command {
         Command::List => list(cx, &config, &store).await,
         Command::Set(args) => set(cx, &config, &store, args).await,

@@ -12,6 +12,7 @@ use super::load::{optional, tables};
 use super::read::{Context, Reader};
 use super::report::Place;
 use super::tree::{Entry, Value};
+use super::values::nearest;
 
 /// The section of one action; `NAME` stands for its name.
 const ACTION: &str = "tenants.actions.NAME";
@@ -251,17 +252,66 @@ pub(super) fn hours(cx: &Context, entries: &[Entry], timezone: Option<&str>) -> 
 
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// What intents ask for must be there: an action of the tenant's, or one of the kinds.
-pub(super) fn known(cx: &Context, entries: &[Entry], intents: &[TenantIntent], actions: &[Action]) {
-    let tables: Vec<_> = tables(entries, "intents").collect();
-    for (intent, (entries, at)) in intents.iter().zip(tables) {
+/// What no key of an action or an intent can see alone, whatever else is wrong in the file: actions that are not there, places that nothing
+/// fills, mail without a server, addresses that may not be called.
+pub(super) fn known(cx: &Context, tenant: &[Entry], reach: &check::Reach) {
+    let flow = Reader::new(cx, "tenants", tenant, Place::Nowhere).quietly();
+    let asked = super::load::flow(&flow).map(|flow| super::load::keys(&flow)).unwrap_or_default();
+    let actions: Vec<&Entry> = match tenant.iter().find(|e| e.key == "actions").map(|e| &e.node.value) {
+        Some(Value::Table(actions)) => actions.iter().collect(),
+        _ => Vec::new(),
+    };
+    for entry in &actions {
+        if let Value::Table(keys) = &entry.node.value {
+            action_beside(&Reader::new(cx, ACTION, keys, entry.at.clone()), &asked, reach);
+        }
+    }
+    for (entries, at) in tables(tenant, "intents") {
         let r = Reader::new(cx, "tenants.intents", entries, at);
-        for name in intent.actions.iter().flatten() {
-            let there = actions.iter().any(|a| a.name == *name) || name.parse::<ActionKind>().is_ok();
-            if !there {
+        for key in ["reply", "reply_ar"] {
+            let text = r.given(key).and_then(|_| r.quiet().text(key)).unwrap_or_default();
+            if let Err((what, mend)) = engine::check_text(&text) {
+                r.mistake(&r.place_of(key), key, what, mend);
+            }
+        }
+        for name in r.given("actions").and_then(|_| r.quiet().texts("actions")).iter().flatten() {
+            if !actions.iter().any(|a| a.key == *name) && name.parse::<ActionKind>().is_err() {
                 let what = format!("asks for {name:?}, and there is no such action");
                 r.mistake(&r.place_of("actions"), "actions", what, format!("add [tenants.actions.{name}]"));
             }
+        }
+    }
+}
+
+fn action_beside(r: &Reader<'_>, asked: &[String], reach: &check::Reach) {
+    let quiet = r.quiet();
+    if !reach.mail && quiet.texts("email").is_some_and(|to| !to.is_empty()) {
+        let mend = "write host = \"mail.example.com\" under [smtp]";
+        r.mistake(&r.place_of("email"), "email", "needs a mail server, and [smtp] names none", mend);
+    }
+    let text = |key: &str| r.given(key).and_then(|_| quiet.text(key));
+    for key in ["url", "compensate_url", "slack_base"] {
+        reach.check(r, key, text(key));
+    }
+    reach.check(
+        r,
+        "slack_webhook",
+        r.given("slack_webhook").and_then(|_| quiet.secret("slack_webhook")).map(|s| s.expose().to_owned()),
+    );
+    for key in ["url", "body", "compensate_url", "compensate_body"] {
+        let template = text(key).unwrap_or_default();
+        let filled = |place: &&str| {
+            ::acts::PLACES.contains(place)
+                || asked.iter().any(|key| key == place)
+                || key.starts_with("compensate") && place.starts_with("result.")
+        };
+        for place in ::acts::places(&template).filter(|place| !filled(place)) {
+            let like = nearest(place, ::acts::PLACES.iter().copied().chain(asked.iter().map(String::as_str)));
+            let mend = like.map_or_else(
+                || "use what the flow asks for, or one of {name} {phone} {service} {message} {title}".to_owned(),
+                |like| format!("did you mean {{{like}}}?"),
+            );
+            r.mistake(&r.place_of(key), key, format!("{{{place}}} is no place that can be filled"), mend);
         }
     }
 }

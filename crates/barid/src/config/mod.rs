@@ -33,7 +33,7 @@ use types::Secret;
 pub use acts::Action;
 pub use agents::{Agent, Arm, Experiment, Goal, Provider, ProviderKind, Staff, Understanding};
 pub use keys::{KEYS, Key, Kind, Only, reference};
-pub use load::{load, load_text};
+pub use load::{load, load_store, load_text};
 pub use report::Mistake;
 pub use shown::Shown;
 

@@ -56,6 +56,8 @@ pub struct Options {
     pub reset: bool,
     /// Begin with sample leads, where the folder is new.
     pub sample: bool,
+    /// The database; `None`: a file in its folder.
+    pub store: Option<String>,
     /// More of the engine's start: metrics, routes.
     pub start: Start,
 }
@@ -87,7 +89,10 @@ pub async fn start(mut options: Options, clock: SharedClock) -> anyhow::Result<D
     let clock: SharedClock = Arc::clone(&ahead) as SharedClock;
     let simulator = Arc::new(Simulator::start(providers(&secrets, Arc::clone(&clock))).await?);
     options.start.simulator = Some(Arc::new(DemoWorld::new(Arc::clone(&simulator), ahead)));
-    let text = sample::configuration(address, &simulator.base_url());
+    let store = options.store.as_deref().unwrap_or(folder::STORE);
+    // The page moves the demo's clock, and a server's database would live by its own.
+    options.start.own_clock = true;
+    let text = sample::configuration(address, &simulator.base_url(), store);
     let config = folder.load(&text)?;
     if options.sample {
         seed::seed(&config, clock.now()).await?;

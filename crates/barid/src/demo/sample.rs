@@ -81,9 +81,9 @@ pub fn secret() -> String {
     random_token()
 }
 
-/// The configuration of the demo: `listen` is the engine's address, `providers` that of the simulated ones.
+/// The configuration of the demo: `listen` is the engine's address, `providers` that of the simulated ones, `store` the database.
 #[must_use]
-pub fn configuration(listen: SocketAddr, providers: &str) -> String {
+pub fn configuration(listen: SocketAddr, providers: &str, store: &str) -> String {
     let (agents, experiment) = (agents(providers), experiment());
     format!(
         r#"# Written by `barid demo` at each start: change a copy. The secrets beside it are random.
@@ -93,7 +93,7 @@ listen = "{listen}"
 public_url = "http://{listen}"
 
 [store]
-url = "sqlite:demo.db"
+url = {store:?}
 
 [jobs]
 runner_token = {{ file = "secrets/runner_token" }}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Flow, PLACES, Question, Texts, Wish, Wording};
+use super::{Flow, Question, Texts, Wish, Wording, check_text};
 use nlu::{Intent, Slot};
 
 /// A flow file that cannot be used.
@@ -265,23 +265,8 @@ impl Reader<'_> {
                 "shorten it".to_owned(),
             ));
         }
-        for part in body.split('{').skip(1) {
-            let place = part.split('}').next().unwrap_or("");
-            if !part.contains('}') || !PLACES.contains(&place) {
-                let shown = types::text::preview(place, 30);
-                return Err(self.error(
-                    &text,
-                    format!("{{{shown}}} is no place that can be filled"),
-                    format!("use one of {{{}}}", PLACES.join("} {")),
-                ));
-            }
-        }
-        if body.matches('[').count() != body.matches(']').count() {
-            return Err(self.error(
-                &text,
-                "a square bracket is not closed".to_owned(),
-                "close it: [, {name}]".to_owned(),
-            ));
+        if let Err((what, mend)) = check_text(body) {
+            return Err(self.error(&text, what, mend));
         }
         Ok(text.into_inner())
     }

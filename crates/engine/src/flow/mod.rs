@@ -121,6 +121,11 @@ impl Flow {
         load::read(text, &Self::default_flow())
     }
 
+    /// The keys of its questions: what answers are known by.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.questions.iter().map(|q| q.key.as_str())
+    }
+
     /// The question of that key.
     pub(crate) fn question(&self, key: &str) -> Option<&Question> {
         self.questions.iter().find(|q| q.key == key)
@@ -135,6 +140,25 @@ impl Flow {
 /// The places that a text may have.
 pub(crate) const PLACES: [&str; 10] =
     ["assistant", "business", "name", "service", "nationality", "email", "phone", "time", "quantity", "opens"];
+
+/// Whether a text's places can be filled and its brackets close.
+///
+/// # Errors
+/// What is wrong, and the mend.
+pub fn check_text(text: &str) -> Result<(), (String, String)> {
+    for part in text.split('{').skip(1) {
+        let place = part.split('}').next().unwrap_or("");
+        if !part.contains('}') || !PLACES.contains(&place) {
+            let shown = types::text::preview(place, 30);
+            let what = format!("{{{shown}}} is no place that can be filled");
+            return Err((what, format!("use one of {{{}}}", PLACES.join("} {"))));
+        }
+    }
+    if text.matches('[').count() != text.matches(']').count() {
+        return Err(("a square bracket is not closed".to_owned(), "close it: [, {name}]".to_owned()));
+    }
+    Ok(())
+}
 
 /// Fills `{places}`; what stands in `[brackets]` is left out when a place in it has no value. A place without a value outside brackets
 /// becomes nothing, and takes the comma and the space with it that led to it: "Thank you, {name}." is "Thank you.".
