@@ -17,6 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use types::http::{Answer, Body, Method, NoAnswer, Plan};
+use types::{Clock, SystemClock};
 
 /// How the client behaves.
 #[derive(Clone, Debug)]
@@ -112,10 +113,7 @@ impl Client {
 
     async fn read(&self, host: &str, response: Response<Incoming>) -> Result<Answer, NoAnswer> {
         let (head, mut incoming) = response.into_parts();
-        let number = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-        // Model vendors are more exact than the standard lets them be.
-        let exact = number("retry-after-ms").map(Duration::from_millis);
-        let retry_after = exact.or_else(|| number("retry-after").map(Duration::from_secs));
+        let (retry_after, should_retry) = manners(&head.headers);
         let mut body = Vec::new();
         while let Some(frame) = incoming.frame().await {
             let frame = frame.map_err(|e| NoAnswer::Lost { host: host.to_owned(), why: innermost(&e) })?;
@@ -126,8 +124,19 @@ impl Client {
                 break;
             }
         }
-        Ok(Answer { status: head.status.as_u16(), retry_after, body })
+        Ok(Answer { status: head.status.as_u16(), retry_after, should_retry, body })
     }
+}
+
+/// What the other side says of trying again: when, and whether at all.
+fn manners(headers: &http::HeaderMap) -> (Option<Duration>, Option<bool>) {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
+    // Model vendors are more exact than the standard lets them be.
+    let exact = text("retry-after-ms").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    let now = || text("date").and_then(types::http::moment).unwrap_or_else(|| SystemClock.now());
+    let after = exact.or_else(|| text("retry-after").and_then(|after| types::http::wait_of(after, now())));
+    let should = text("x-should-retry").and_then(|word| word.to_ascii_lowercase().parse().ok());
+    (after, should)
 }
 
 fn request(plan: &Plan, uri: Uri, host: &str) -> Result<Request<Full<Bytes>>, NoAnswer> {

@@ -215,7 +215,7 @@ fn finish(mind: &Mind, held: &Held, turn: &Turn, decision: Decision) -> Result<F
     }
     let memory = serde_json::to_string(&decision.memory)
         .map_err(|e| (Fault::Bug, format!("the conversation's memory cannot be written: {e}")))?;
-    let traces = crate::agents::traces(decision.traces, decision.memory.known());
+    let traces = crate::agents::traces(decision.traces, turn, decision.memory.known());
     let state = next_state(held.snapshot.state, opted_out, decision.handover.as_ref().map(|h| h.reason.as_str()));
     let notice = decision
         .handover

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::TenantIntent;
 use net::{MailServer, MailTls};
 use types::http::Method;
 use types::{ActionKind, OnDoubt, Priority, Secret};
@@ -15,27 +16,6 @@ use super::values::nearest;
 
 /// The section of one action; `NAME` stands for its name.
 const ACTION: &str = "tenants.actions.NAME";
-
-/// A tenant's own intent, or its word on one of the six.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Intent {
-    /// Its name.
-    pub name: String,
-    /// From which it is learnt.
-    pub phrases: Vec<String>,
-    /// The reply in English.
-    pub reply: Option<String>,
-    /// The reply in Arabic.
-    pub reply_ar: Option<String>,
-    /// What to do; `None`: not said.
-    pub actions: Option<Vec<String>>,
-    /// The title of its tasks.
-    pub title: Option<String>,
-    /// Before others that are sure enough as well.
-    pub priority: u32,
-    /// Percent of confidence below which it is not meant.
-    pub floor: u32,
-}
 
 /// One action of a tenant.
 #[derive(Clone, Debug)]
@@ -90,12 +70,12 @@ pub(super) fn smtp(r: &Reader<'_>) -> Option<Option<MailServer>> {
 }
 
 /// `[[tenants.intents]]`
-pub(super) fn intents(cx: &Context, entries: &[Entry]) -> Option<Vec<Intent>> {
+pub(super) fn intents(cx: &Context, entries: &[Entry]) -> Option<Vec<TenantIntent>> {
     let all: Vec<_> = tables(entries, "intents").map(|(entries, at)| intent(cx, entries, at)).collect();
     all.into_iter().collect()
 }
 
-fn intent(cx: &Context, entries: &[Entry], at: Place) -> Option<Intent> {
+fn intent(cx: &Context, entries: &[Entry], at: Place) -> Option<TenantIntent> {
     let r = Reader::new(cx, "tenants.intents", entries, at);
     let name = r.text_that("name", word, "\"BOOK_ROOM\"");
     let phrases = r.texts("phrases");
@@ -108,15 +88,15 @@ fn intent(cx: &Context, entries: &[Entry], at: Place) -> Option<Intent> {
         r.mistake(&r.place_of("phrases"), "phrases", what, "write five or more, as people would say it");
         return None;
     }
-    Some(Intent {
+    Some(TenantIntent {
         name,
         phrases,
         reply: optional(reply)?,
         reply_ar: optional(reply_ar)?,
         actions: optional(actions)?,
         title: optional(title)?,
-        priority: priority?,
-        floor: floor?,
+        priority: i32::try_from(priority?).unwrap_or(i32::MAX),
+        floor: floor? as f32 / 100.0,
     })
 }
 

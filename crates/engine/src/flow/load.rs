@@ -88,6 +88,8 @@ struct RawTexts {
     undone: Option<RawText>,
     closed: Option<RawText>,
     closed_long: Option<RawText>,
+    complaint: Option<RawText>,
+    elsewhere: Option<RawText>,
 }
 
 /// A longer text is refused: WhatsApp takes 4,096 characters, and a question is short.
@@ -224,6 +226,8 @@ impl Reader<'_> {
             (raw.undone, &mut into.undone),
             (raw.closed, &mut into.closed),
             (raw.closed_long, &mut into.closed_long),
+            (raw.complaint, &mut into.complaint),
+            (raw.elsewhere, &mut into.elsewhere),
         ];
         for (text, place) in pairs {
             if let Some(text) = text {
