@@ -122,6 +122,44 @@ await test('a stream that was lost leaves nothing stale', async () => {
 let tools;
 /** The sample of this run, made when the first test wants it. */
 const toolbox = async () => (tools ??= await converse(page, house));
+await test('an agent: rolled out, it answers; its session, trace and cost are shown; stopped and switched off, it is silent', async () => {
+  await toolbox();
+  await page.goto(`${house.url}/agents`);
+  const experiment = page.locator('[data-experiment="who_answers"]');
+  await experiment.waitFor();
+  const rollOut = experiment.locator('[data-switch="experiment:who_answers"]');
+  await rollOut.getByRole('button', { name: '100%' }).click();
+  await rollOut.locator('[aria-pressed="true"]').filter({ hasText: '100%' }).waitFor();
+  // Half of the conversations meet the agent: some of eight do.
+  const answered = async (phone) => (await tools.call('GET', `/simulator/messages?phone=${phone}`)).bubbles.find((b) => b.from === 'business')?.text ?? '';
+  let met;
+  for (let n = 0; n < 12 && !met; n += 1) {
+    const phone = unique();
+    await tools.write(phone, `Trial ${n}`, 'Good morning');
+    const said = await eventually(() => answered(phone));
+    if (said.includes('glad to help')) met = phone;
+  }
+  assert.ok(met, 'one of twelve met the agent');
+  await tools.write(met, 'Trial', 'I need a trade license for a bakery');
+  await page.waitForTimeout(1500);
+  await page.reload();
+  const session = page.locator('[data-session]').first();
+  await session.waitFor();
+  await session.getByRole('button', { name: 'Look' }).click();
+  await page.locator('[data-turn="replied"]').first().waitFor();
+  assert.match(await page.locator('[data-turn="replied"]').first().innerText(), /played ok/);
+  assert.match(await page.locator('[data-budget]').first().innerText(), /tokens of today used/);
+  await rollOut.getByRole('button', { name: 'Turn off' }).click();
+  const dialog = page.getByRole('dialog');
+  assert.match(await dialog.innerText(), /conversations took part/);
+  await dialog.getByRole('textbox').fill('enough seen');
+  await dialog.getByRole('button', { name: 'Turn off' }).click();
+  await experiment.getByText('Stopped', { exact: true }).waitFor();
+  const after = unique();
+  await tools.write(after, 'Later', 'Good morning');
+  assert.match(await eventually(() => answered(after)), /How can I help you today/);
+});
+
 await test('a notification is snoozed, a task is done, charts are drawn', async () => {
   await toolbox();
   await page.goto(`${house.url}/notifications`);

@@ -1,20 +1,26 @@
 //! `cargo xtask first-chat`: how long a newcomer waits from `git clone` to the first answered chat. Cold: a fresh clone of what is committed here,
-//! with nothing built (packages that this machine has fetched before are not fetched again). Warm: the same again, all of it built.
+//! with nothing built and the page's packages fetched anew (what cargo has fetched before is not fetched again). Warm: the same again, all of it built.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::demo::Demo;
 use crate::run::{Watch, cargo, passes, say};
 
-/// Runs it; with `--here` only the warm part, in this checkout.
+/// How long either may take when nothing else is said.
+const LIMIT: Duration = Duration::from_mins(40);
+
+/// Runs it; with `--here` only the warm part, in this checkout; `--limit SECONDS` bounds each part.
 pub fn run(root: &Path, args: &[String]) -> Result<bool> {
+    let limit = limit(args)?;
     let data = tempfile::tempdir().context("no folder for the demo's data")?;
     if args.iter().any(|a| a == "--here") {
-        report("warm, in this checkout", Duration::ZERO, &chat(root, data.path())?);
+        report("warm, in this checkout", Duration::ZERO, &chat(root, data.path(), limit)?);
         return Ok(true);
     }
     let place = tempfile::tempdir().context("no folder to clone into")?;
@@ -25,11 +31,16 @@ pub fn run(root: &Path, args: &[String]) -> Result<bool> {
         return Ok(false);
     }
     let cloned = watch.elapsed();
-    let cold = chat(&clone, &data.path().join("cold"))?;
-    let warm = chat(&clone, &data.path().join("warm"))?;
+    let cold = chat(&clone, &data.path().join("cold"), limit.saturating_sub(cloned))?;
     report("cold", cloned, &cold);
-    report("warm", Duration::ZERO, &warm);
+    report("warm", Duration::ZERO, &chat(&clone, &data.path().join("warm"), limit)?);
     Ok(true)
+}
+
+fn limit(args: &[String]) -> Result<Duration> {
+    let Some(at) = args.iter().position(|a| a == "--limit") else { return Ok(LIMIT) };
+    let seconds = args.get(at + 1).and_then(|n| n.parse().ok()).context("--limit needs a number of seconds")?;
+    Ok(Duration::from_secs(seconds))
 }
 
 /// What it took.
@@ -49,32 +60,15 @@ fn report(what: &str, before: Duration, took: &Took) {
     ));
 }
 
-/// Ends with this.
-struct Demo(Child);
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        let _ = self.0.wait();
-    }
-}
-
-/// README's first command, and one line by its second.
-fn chat(root: &Path, data: &Path) -> Result<Took> {
+/// README's first command, and one line by its second. Nothing that was built elsewhere is used: target folder, compiler cache and npm's cache
+/// are those of the checkout.
+fn chat(root: &Path, data: &Path, limit: Duration) -> Result<Took> {
     let watch = Watch::start();
     let mut command = cargo(root);
     command.args(["xtask", "demo", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-    command.env_remove("CARGO_TARGET_DIR").stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut demo = Demo(command.spawn().context("cargo did not start")?);
-    let out = demo.0.stdout.take().context("no pipe to the demo")?;
-    let mut lines = BufReader::new(out).lines();
-    loop {
-        match lines.next() {
-            Some(line) if line.as_ref().is_ok_and(|l| l.contains("Ready in")) => break,
-            Some(_) => {}
-            None => bail!("the demo ended before it was ready; what it said is above"),
-        }
-    }
+    command.env("CARGO_TARGET_DIR", root.join("target")).env_remove("RUSTC_WRAPPER");
+    command.env("npm_config_cache", root.join("target/npm"));
+    let demo = Demo::start(&mut command, limit)?;
     let ready = watch.elapsed();
     let mut talk = Command::new(root.join("target/debug/barid"))
         .args(["chat", "--patience", "60", "--data"])
@@ -84,10 +78,37 @@ fn chat(root: &Path, data: &Path) -> Result<Took> {
         .spawn()
         .context("the chat did not start")?;
     writeln!(talk.stdin.take().context("no pipe to the chat")?, "Hi")?;
-    let answers = BufReader::new(talk.stdout.take().context("no pipe from the chat")?).lines();
-    let answer = answers.map_while(Result::ok).find(|line| !line.trim().is_empty() && !line.starts_with("you"));
+    let out = talk.stdout.take().context("no pipe from the chat")?;
+    let (said, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            let _ = said.send(line);
+        }
+    });
+    let words = loop {
+        match lines.recv_timeout(limit.saturating_sub(watch.elapsed())) {
+            Ok(line) if line.trim().is_empty() || line.starts_with("you") => {}
+            Ok(line) => break line.trim().to_owned(),
+            Err(_) => bail!("nobody answered within {} s", limit.as_secs()),
+        }
+    };
     let answered = watch.elapsed();
     let _ = talk.wait();
-    let words = answer.context("nobody answered")?.trim().to_owned();
+    if !demo.stop()?.success() {
+        bail!("the demo did not stop well");
+    }
     Ok(Took { ready, answered, words })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_is_bounded() {
+        let read = |text: &str| limit(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(read("").unwrap(), LIMIT);
+        assert_eq!(read("--here --limit 5").unwrap(), Duration::from_secs(5));
+        assert!(read("--limit").is_err() && read("--limit soon").is_err());
+    }
 }

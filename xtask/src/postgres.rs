@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::run::{cargo, output, say};
+use crate::run::{cargo, output, passes, say};
 
 /// Names the address to the tests; `off` leaves PostgreSQL out.
 pub const VARIABLE: &str = "BARID_TEST_POSTGRES";
@@ -62,6 +62,20 @@ pub fn start(root: &Path) -> Result<Server> {
     }
     say(&format!("PostgreSQL at {}", server.address));
     Ok(server)
+}
+
+/// A database of that name, made anew.
+pub fn fresh(server: &Server, name: &str) -> Result<String> {
+    let tool = binaries().context("psql is missing: apt-get install postgresql-client")?.join("psql");
+    for sql in [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
+        let at = format!("{}/postgres", server.address());
+        let mut psql = Command::new(&tool);
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &at, "-c", &sql]);
+        if !passes(&mut psql)? {
+            bail!("the database {name} could not be made");
+        }
+    }
+    Ok(format!("{}/{name}", server.address()))
 }
 
 /// Where Debian and PATH have PostgreSQL's programs.

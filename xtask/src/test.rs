@@ -1,10 +1,11 @@
-//! `cargo xtask test`: everything that must pass, in one command. Stops at the first stage that does not.
+//! `cargo xtask test`: everything that must pass, in one command. A stage that fails hides none after it.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
+use crate::fuzz;
 use crate::law;
 use crate::page;
 use crate::postgres::{self, Server};
@@ -13,49 +14,65 @@ use crate::run::{Stream, Watch, cargo, output, passes, say, watched};
 /// Failpoints are compiled in for the whole run, so that nothing is built twice: the crash tests kill a binary built with them.
 const FEATURES: [&str; 2] = ["--features", "barid/failpoints"];
 
-/// Runs every stage; `args` go to the test runner.
+/// Runs every stage, however those before it ended, and says which failed; `args` go to the test runner. Only a machine without its tools
+/// ends it at once.
 pub fn run(root: &Path, args: &[String]) -> Result<bool> {
     let mut stages = Stages::default();
     let mut counts = Counts::default();
     let mut server = None;
-    let passed = stages.run("toolchain", || Ok(toolchain(root)))?
-        && stages.run("format", || passes(cargo(root).args(["fmt", "--all", "--check"])))?
-        && stages.run("law", || law::command(root))?
-        && stages.run("lints", || {
+    if stages.run("toolchain", || Ok(toolchain(root))) {
+        stages.run("format", || passes(cargo(root).args(["fmt", "--all", "--check"])));
+        stages.run("law", || law::command(root));
+        stages.run("lints", || {
             let mut clippy = cargo(root);
             clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--locked"]).args(FEATURES);
             passes(clippy.args(["--", "-D", "warnings"]))
-        })?
-        && stages.run("PostgreSQL", || {
+        });
+        stages.run("PostgreSQL", || {
             server = Some(postgres::start(root)?);
             Ok(true)
-        })?
-        && stages.run("tests", || tests(root, args, server.as_ref(), &mut counts))?
-        && stages.run("end to end on PostgreSQL", || on_postgres(root, args, server.as_ref(), &mut counts))?
-        && stages.run("examples in the documentation", || examples(root, &mut counts))?
-        && stages.run("page, in a browser", || page::test(root))?;
+        });
+        stages.run("tests", || tests(root, args, server.as_ref(), &mut counts));
+        stages.run("end to end on PostgreSQL", || on_postgres(root, args, server.as_ref(), &mut counts));
+        stages.run("examples in the documentation", || examples(root, &mut counts));
+        stages.run("API, fuzzed", || fuzz::stage(root));
+        stages.run("page, in a browser", || page::test(root));
+    }
     stages.summary();
     let Counts { passed: good, failed: bad } = counts;
     let rest = if good + bad == 0 { " (no test was run)" } else { "" };
     say(&format!("{good} passed, {bad} failed{rest}"));
-    Ok(passed)
+    Ok(stages.failed.is_empty())
 }
 
 #[derive(Default)]
-struct Stages(Vec<String>);
+struct Stages {
+    lines: Vec<String>,
+    failed: Vec<String>,
+}
 
 impl Stages {
-    fn run(&mut self, name: &str, stage: impl FnOnce() -> Result<bool>) -> Result<bool> {
+    /// Runs one; whether it passed. What keeps it from running is said here, and is a failure of this stage alone.
+    fn run(&mut self, name: &str, stage: impl FnOnce() -> Result<bool>) -> bool {
         say(&format!("── {name}"));
         let watch = Watch::start();
-        let passed = stage()?;
+        let passed = stage().unwrap_or_else(|why| {
+            say(&format!("error: {why:#}"));
+            false
+        });
         let word = if passed { "ok" } else { "FAILED" };
-        self.0.push(format!("  {name:<32} {word:<8} {:>7.1} s", watch.elapsed().as_secs_f64()));
-        Ok(passed)
+        self.lines.push(format!("  {name:<32} {word:<8} {:>7.1} s", watch.elapsed().as_secs_f64()));
+        if !passed {
+            self.failed.push(name.to_owned());
+        }
+        passed
     }
 
     fn summary(&self) {
-        say(&format!("\n{}", self.0.join("\n")));
+        say(&format!("\n{}", self.lines.join("\n")));
+        if !self.failed.is_empty() {
+            say(&format!("\nFAILED: {}", self.failed.join(", ")));
+        }
     }
 }
 
@@ -242,6 +259,17 @@ mod tests {
         );
         counts.cargo_test("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
         assert_eq!(counts, Counts { passed: 13, failed: 2 });
+    }
+
+    #[test]
+    fn a_stage_that_fails_hides_none_after_it() {
+        let mut stages = Stages::default();
+        assert!(stages.run("first", || Ok(true)));
+        assert!(!stages.run("second", || anyhow::bail!("no such tool")));
+        assert!(!stages.run("third", || Ok(false)));
+        assert!(stages.run("fourth", || Ok(true)));
+        assert_eq!(stages.failed, ["second", "third"]);
+        assert_eq!(stages.lines.len(), 4);
     }
 
     #[test]

@@ -130,7 +130,8 @@ mod tests {
             (504, 1, false, "doubt"),
         ];
         for (status, attempt, undo, want) in cases {
-            let answer = Answer { status, retry_after: Some(Duration::from_secs(7)), body: b"{}".to_vec() };
+            let answer =
+                Answer { status, retry_after: Some(Duration::from_secs(7)), should_retry: None, body: b"{}".to_vec() };
             let came = match read(&answer, &deed(&facts, attempt, undo)) {
                 Came::Done(_) => "done".to_owned(),
                 Came::Retry { after: None, .. } => "retry".to_owned(),

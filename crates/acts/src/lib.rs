@@ -20,7 +20,7 @@ use types::http::{Answer, NoAnswer};
 use types::{Action, ActionKind, Effect, OnDoubt, Priority, SharedClock, TenantId};
 
 pub use settings::{ActionSettings, Compensate, HttpSettings, Office, SlackSettings};
-pub use template::{TemplateError, check_json};
+pub use template::{PLACES, TemplateError, check_json, places};
 
 /// One effect to be done, or undone.
 #[derive(Clone, Copy, Debug)]

@@ -22,6 +22,42 @@ pub fn check_json(template: &str) -> Result<(), TemplateError> {
     }
 }
 
+/// The places of a template, by their names.
+pub fn places(template: &str) -> impl Iterator<Item = &str> {
+    let closed = template.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    closed.map(|(name, _)| name).filter(|name| is_name(name))
+}
+
+/// What every action's places may be, besides the keys of the flow's own questions and, for what undoes it, `result.…`.
+pub const PLACES: [&str; 22] = [
+    "key",
+    "done_key",
+    "action",
+    "title",
+    "description",
+    "priority",
+    "business",
+    "tenant",
+    "service",
+    "name",
+    "nationality",
+    "nationality_iso",
+    "email",
+    "phone",
+    "time",
+    "quantity",
+    "intent",
+    "message",
+    "cart",
+    "profile_name",
+    "conversation_id",
+    "lead_id",
+];
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+}
+
 /// What places may be filled with.
 pub(crate) type Values = BTreeMap<String, String>;
 
@@ -33,8 +69,7 @@ fn fill(template: &str, values: &Values, write: impl Fn(&str, &mut String)) -> S
         out.push_str(&rest[..at]);
         let name = rest[at + 1..].split('}').next().unwrap_or_default();
         let closed = rest.len() > at + 1 + name.len();
-        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
-        if closed && is_name {
+        if closed && is_name(name) {
             if let Some(value) = values.get(name) {
                 write(value, &mut out);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use admin::api::experiments::{Judge, Judged, Lifted, Outcome};
-use admin::api::{AgentInfo, ExperimentInfo};
+use admin::api::{AgentInfo, BudgetInfo, ExperimentInfo};
 use anyhow::Context;
 use engine::agent::{Agent, Arm, Goal, Reading, Staff, Tool, Trial};
 use engine::experiment::{self, Experiment, SplitCheck, Test, Variant};
@@ -111,6 +111,7 @@ pub fn staff(config: &Config, tenant: &Tenant) -> anyhow::Result<Staff> {
         agent: s.agent.clone().filter(|name| name != "flow"),
         agents: met(config, tenant).map(agent).collect(),
         reading,
+        budget: s.budget,
         trials: s.experiments.iter().map(trial).collect::<anyhow::Result<_>>()?,
     })
 }
@@ -122,9 +123,22 @@ pub fn shown_agents(config: &Config, tenant: &Tenant) -> Vec<AgentInfo> {
         name: a.name.clone(),
         prompt_hash: types::text::digest(a.prompt.as_bytes())[..12].to_owned(),
         providers: a.providers.iter().map(|p| (p.name.clone(), p.model.clone())).collect(),
-        answers: config.enhanced && tenant.staff.agent.as_ref() == Some(&a.name),
+        answers: config.enhanced,
+        budget: budget(tenant.staff.budget),
     };
     met(config, tenant).map(info).collect()
+}
+
+/// A budget as the page shows it.
+#[must_use]
+pub fn budget(budget: engine::agent::Budget) -> BudgetInfo {
+    let bound = |n: u64| (n > 0).then_some(n);
+    BudgetInfo {
+        contact_tokens: bound(budget.contact.tokens),
+        contact_cost: bound(budget.contact.cost),
+        tenant_tokens: bound(budget.tenant.tokens),
+        tenant_cost: bound(budget.tenant.cost),
+    }
 }
 
 /// The experiments of a tenant, for the page.

@@ -11,7 +11,7 @@ use axum::Router;
 use egress::alerts::{Sink, Teller};
 use egress::{Account, Egress, Outlet};
 use engine::agent::Line;
-use engine::{Engine, Language, TenantBrain, TenantIntent};
+use engine::{Engine, Language, TenantBrain};
 use ingress::{GreenDoor, Handoff, Intake, MetaDoor, Routes};
 use net::throttle::Limits;
 use net::{BreakerOptions, Breakers, Client, ClientOptions, Mailer};
@@ -26,7 +26,7 @@ use types::clock::random_token;
 use types::{SharedClock, TenantId};
 use worker::{Mind, Parts, Worker};
 
-use crate::config::{Channel, Config, Groups, Intent, OnUnknown, StoreUrl, Tenant};
+use crate::config::{Channel, Config, Groups, OnUnknown, StoreUrl, Tenant};
 use crate::reload::Running;
 use crate::serve;
 use crate::{staff, waiting};
@@ -83,12 +83,12 @@ pub async fn open_store(config: &Config, clock: SharedClock, own_clock: bool) ->
     }
 }
 
-/// Opens the configured database for a command beside the server.
+/// Opens a database for a command beside the server.
 ///
 /// # Errors
 /// When it cannot be used: not there, or of another schema version.
-pub async fn open_beside(config: &Config, clock: SharedClock) -> anyhow::Result<Store> {
-    match &config.store.url {
+pub async fn open_beside(store: &crate::config::Store, clock: SharedClock) -> anyhow::Result<Store> {
+    match &store.url {
         StoreUrl::Sqlite(path) if !path.exists() => {
             bail!(
                 "there is no database {} yet: start `barid serve` or `barid demo` once, or run `barid migrate`",
@@ -323,7 +323,7 @@ fn brains(config: &Config, synced: &[Synced], breakers: Breakers) -> anyhow::Res
             flow: staff::flow(&tenant.flow)?,
             services: tenant.services.clone(),
             region: tenant.region.clone().unwrap_or_else(|| "AE".to_owned()),
-            intents: tenant.intents.iter().map(intent).collect(),
+            intents: tenant.intents.clone(),
             hours: tenant.hours.clone(),
             staff: staff::staff(config, tenant)?,
         });
@@ -335,20 +335,6 @@ fn brains(config: &Config, synced: &[Synced], breakers: Breakers) -> anyhow::Res
     // Vendors' addresses come from the operator alone, and a model may well run on this machine.
     let client = Client::new(ClientOptions { allow_private: true, ..ClientOptions::default() })?;
     Ok(engine.with_line(Line::new(client, breakers)))
-}
-
-fn intent(given: &Intent) -> TenantIntent {
-    let percent = u16::try_from(given.floor).unwrap_or(100);
-    TenantIntent {
-        name: given.name.clone(),
-        phrases: given.phrases.clone(),
-        reply: given.reply.clone(),
-        reply_ar: given.reply_ar.clone(),
-        actions: given.actions.clone(),
-        title: given.title.clone(),
-        priority: i32::try_from(given.priority).unwrap_or(i32::MAX),
-        floor: f32::from(percent) / 100.0,
-    }
 }
 
 /// What does the actions of all tenants.

@@ -31,6 +31,11 @@ impl Work<'_> {
         let Some((handler, confidence)) = chosen.or(late) else { return Said::default() };
         self.steps.push(("handle", format!("{} {confidence:.2}", handler.name())));
         self.handler = Some(handler.name().to_owned());
+        self.memory.complains = match Intent::parse(handler.name()) {
+            Some(Intent::Complaint) => true,
+            Some(Intent::OrderRequest | Intent::PricingInquiry | Intent::AvailabilityInquiry) => false,
+            _ => self.memory.complains,
+        };
         let handled = self.ask(handler, confidence, seen, read, false);
         if handled.waits {
             self.memory.waiting = Some(handler.name().to_owned());

@@ -271,7 +271,12 @@ impl<'w> Work<'w> {
 
     /// Asks the next question, asks the open one again, or is done.
     fn next(&mut self, seen: &Understanding, read: &Read<'_>, said: Said, learnt: bool) -> Option<(String, String)> {
-        let next = self.flow().questions.iter().find(|q| !self.memory.known.contains_key(q.field())).cloned();
+        // Whoever complains is asked who they are, not what they would like to buy.
+        let asked = |q: &&Question| {
+            !self.memory.complains || matches!(q.fills, Slot::Name | Slot::Phone | Slot::Email | Slot::Text)
+        };
+        let unknown = |q: &&Question| !self.memory.known.contains_key(q.field());
+        let next = self.flow().questions.iter().filter(asked).find(unknown).cloned();
         let Some(question) = next else { return self.done(read, said) };
         let again = self.memory.open.as_deref() == Some(question.key.as_str());
         // Who was answered otherwise has not failed to answer.
@@ -291,16 +296,34 @@ impl<'w> Work<'w> {
         if let Some(notice) = read.notice {
             parts.push(self.say(notice(self.flow())));
         }
+        if self.elsewhere(seen, read, &said, learnt) {
+            parts.push(self.say(&self.flow().texts.elsewhere));
+        }
         parts.extend(said.sentence);
         parts.push(self.fill(question.wording(self.language(), usize::from(nth))));
         let text = self.greeted(parts.join(" "));
         Some((question.key, text))
     }
 
+    /// A question about something that is none of our matters: a question back would sound deaf.
+    fn elsewhere(&mut self, seen: &Understanding, read: &Read<'_>, said: &Said, learnt: bool) -> bool {
+        let asks = read.text.contains(['?', '؟']) || seen.off_topic;
+        let ours =
+            learnt && !seen.off_topic || read.silent || seen.small_talk || seen.injection || said.sentence.is_some();
+        asks && !ours
+            && seen.intent == Intent::Unknown
+            && self.handler.as_deref().is_none_or(|h| h == Intent::Unknown.as_str())
+            && self.once("elsewhere")
+    }
+
     /// Everything is known: a person takes over, and the rest is asked in one go.
     fn done(&mut self, read: &Read<'_>, said: Said) -> Option<(String, String)> {
-        let reason =
-            if self.flow().handover.is_empty() { "quotation".to_owned() } else { self.flow().handover.clone() };
+        let complains = self.memory.complains;
+        let reason = match self.flow().handover.as_str() {
+            _ if complains => "complaint".to_owned(),
+            "" => "quotation".to_owned(),
+            own => own.to_owned(),
+        };
         self.steps.push(("decide", format!("done: {reason}")));
         self.handover = Some(Handover { reason });
         self.memory.stage = Stage::Done;
@@ -311,8 +334,12 @@ impl<'w> Work<'w> {
             parts.push(self.say(notice(self.flow())));
         }
         parts.extend(said.sentence);
-        parts.push(self.say(&self.flow().done));
-        parts.extend(self.wish());
+        if complains {
+            parts.push(self.say(&self.flow().texts.complaint));
+        } else {
+            parts.push(self.say(&self.flow().done));
+            parts.extend(self.wish());
+        }
         let text = self.greeted(parts.join(" "));
         Some(("reply".to_owned(), text))
     }
@@ -333,6 +360,7 @@ impl<'w> Work<'w> {
                 text = format!("{text} {sentence}");
             }
             if self.memory.stage == Stage::Done
+                && !self.memory.complains
                 && let Some(wish) = self.wish()
             {
                 text = format!("{text} {wish}");

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use types::TenantId;
 
-pub use flow::{Flow, FlowError};
+pub use flow::{Flow, FlowError, check_text};
 pub use guard::{Guarded, guard};
 pub use handler::{Case, Handled, Handler, Handlers, TenantIntent};
 pub use hours::{Hours, HoursError};
@@ -97,13 +97,19 @@ impl Engine {
         self.brains.values().any(|b| b.tenant.staff.needs_aids())
     }
 
-    /// How long a message of this tenant waits for an outside service to say what it means (S3.9).
+    /// How long this message of this tenant waits for an outside service to say what it means (S3.9). STOP, START, a wish for a person and orders to
+    /// the machine wait for nobody: the built-in reader alone decides them (S3.10).
     #[must_use]
-    pub fn waits_for_reading(&self, tenant: TenantId) -> Option<std::time::Duration> {
-        match self.brains.get(&tenant)?.tenant.staff.reading {
-            agent::Reading::Outside(limit) => Some(limit),
-            _ => None,
-        }
+    pub fn waits_for_reading(
+        &self,
+        tenant: TenantId,
+        message: &types::inbound::Content,
+    ) -> Option<std::time::Duration> {
+        let brain = self.brains.get(&tenant)?;
+        let agent::Reading::Outside(limit) = brain.tenant.staff.reading else { return None };
+        let seen = self.reader.read(message.text(), &brain.background, None, None);
+        let settled = seen.suppress.is_some() || seen.wants_person || seen.injection;
+        (!settled).then_some(limit)
     }
 
     /// What to do about a message. Never fails: a lead always gets an answer; of a tenant it does not know it says so in the steps and

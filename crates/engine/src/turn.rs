@@ -103,6 +103,9 @@ pub struct Memory {
     /// A handler that waits to hear what the person wants before it acts.
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) waiting: Option<String>,
+    /// The person complained, and has wanted nothing else since.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(crate) complains: bool,
     /// The end of the closed period of which the person was told, seconds since 1970 (S3.10).
     #[serde(skip_serializing_if = "is_default")]
     pub(crate) told_closed: Option<i64>,

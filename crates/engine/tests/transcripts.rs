@@ -106,6 +106,31 @@ fn step_by_step_in_arabic() {
     ]));
 }
 
+/// Nobody quotes a price for a complaint; one who then wants something gets the quotation all the same.
+#[test]
+fn a_complaint_ends_as_one() {
+    insta::assert_snapshot!(says(&[
+        "Your driver was rude to my mother",
+        "Omar Saleh",
+        "it happened yesterday at the branch",
+        "ok thanks",
+    ]));
+    insta::assert_snapshot!(says(&[
+        "Your driver was rude to my mother",
+        "I want to apply for a golden visa",
+        "Omar Saleh",
+        "Jordanian",
+    ]));
+}
+
+/// Keys struck at random are no service, and a question about something else is not answered by a deaf one.
+#[test]
+fn rubbish_and_what_is_none_of_our_matters() {
+    insta::assert_snapshot!(says(&["asdf qwer", "lkjh", "sdfg hjkl"]));
+    insta::assert_snapshot!(says(&["what is the weather in London?", "and who won the match?"]));
+    insta::assert_snapshot!(says(&["كيف الجو اليوم؟"]));
+}
+
 #[test]
 fn everything_at_once() {
     insta::assert_snapshot!(says(&[

@@ -17,6 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use types::http::{Answer, Body, Method, NoAnswer, Plan};
+use types::{Clock, SystemClock};
 
 /// How the client behaves.
 #[derive(Clone, Debug)]
@@ -112,10 +113,7 @@ impl Client {
 
     async fn read(&self, host: &str, response: Response<Incoming>) -> Result<Answer, NoAnswer> {
         let (head, mut incoming) = response.into_parts();
-        let number = |name: &str| head.headers.get(name).and_then(|v| v.to_str().ok()?.trim().parse().ok());
-        // Model vendors are more exact than the standard lets them be.
-        let exact = number("retry-after-ms").map(Duration::from_millis);
-        let retry_after = exact.or_else(|| number("retry-after").map(Duration::from_secs));
+        let (retry_after, should_retry) = manners(&head.headers);
         let mut body = Vec::new();
         while let Some(frame) = incoming.frame().await {
             let frame = frame.map_err(|e| NoAnswer::Lost { host: host.to_owned(), why: innermost(&e) })?;
@@ -126,8 +124,19 @@ impl Client {
                 break;
             }
         }
-        Ok(Answer { status: head.status.as_u16(), retry_after, body })
+        Ok(Answer { status: head.status.as_u16(), retry_after, should_retry, body })
     }
+}
+
+/// What the other side says of trying again: when, and whether at all.
+fn manners(headers: &http::HeaderMap) -> (Option<Duration>, Option<bool>) {
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::trim);
+    // Model vendors are more exact than the standard lets them be.
+    let exact = text("retry-after-ms").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    let now = || text("date").and_then(types::http::moment).unwrap_or_else(|| SystemClock.now());
+    let after = exact.or_else(|| text("retry-after").and_then(|after| types::http::wait_of(after, now())));
+    let should = text("x-should-retry").and_then(|word| word.to_ascii_lowercase().parse().ok());
+    (after, should)
 }
 
 fn request(plan: &Plan, uri: Uri, host: &str) -> Result<Request<Full<Bytes>>, NoAnswer> {
@@ -316,6 +325,38 @@ mod tests {
         let answer = client.call(&plan(&format!("http://127.0.0.1:{port}/secret-token")), Duration::from_secs(2)).await;
         let Err(error @ NoAnswer::NotSent { .. }) = answer else { panic!("{answer:?}") };
         assert!(!error.to_string().contains("secret-token"), "{error}");
+    }
+
+    /// S7.3: a public address must not lead on to one that would have been refused.
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let client = Client::new(ClientOptions { allow_private: true, ..Default::default() }).unwrap();
+        let plan = plan(&format!("http://{address}/first"));
+        let serve = async {
+            let (mut socket, _) = server.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let _ = socket.read(&mut asked).await.unwrap();
+            let answer =
+                format!("HTTP/1.1 302 Found\r\nlocation: http://{address}/second\r\ncontent-length: 0\r\n\r\n");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            socket
+        };
+        let (answer, mut socket) = tokio::join!(client.call(&plan, Duration::from_secs(10)), serve);
+        assert_eq!(answer.unwrap().status, 302);
+        drop(client);
+        let mut more = Vec::new();
+        let _ = socket.read_to_end(&mut more).await;
+        assert!(more.is_empty(), "nobody asked for the second address");
+        assert!(not_yet(server.accept()).await, "and nobody came anew");
+    }
+
+    /// Whether a future is not ready at this moment.
+    async fn not_yet<T>(future: impl Future<Output = T>) -> bool {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx).is_pending())).await
     }
 
     #[tokio::test]

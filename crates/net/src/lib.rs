@@ -11,6 +11,6 @@ pub mod mail;
 pub mod throttle;
 
 pub use breaker::{BreakerOptions, Breakers, Open, Permit};
-pub use client::{Client, ClientOptions};
+pub use client::{Client, ClientOptions, is_public};
 pub use mail::{Mail, MailError, MailServer, MailTls, Mailer};
 pub use throttle::Throttle;

@@ -3,6 +3,7 @@
 //! - without words: everything, from the folder in `BARID_FIXTURES`
 //! - `intents TRAIN.csv TEST.csv`: any set of two columns, text and label, with a head line
 //! - `leads FILE.jsonl`: other labelled leads, read as shipped
+//! - `choose`: what choices are made by: training phrases that are left out, and CLINC150's validation part; no test set is opened
 
 #![expect(clippy::print_stdout, reason = "it prints tables")]
 
@@ -37,7 +38,8 @@ fn main() -> Done {
         }
         ["intents", train, test] => intents(Path::new(train), Path::new(test)),
         ["leads", file] => leads(Path::new(file), false),
-        _ => Err("say nothing, or: intents TRAIN.csv TEST.csv, or: leads FILE.jsonl".into()),
+        ["choose"] => choose(&measure::folder().ok_or("set BARID_FIXTURES")?),
+        _ => Err("say nothing, or: choose, or: intents TRAIN.csv TEST.csv, or: leads FILE.jsonl".into()),
     }
 }
 
@@ -77,6 +79,31 @@ fn banking(folder: &Path) -> Done {
         println!("BANKING77, {n} phrases an intent: {mean:.2} % (mean of 5 random choices, {low:.2} to {high:.2})");
     }
     Ok(())
+}
+
+fn choose(folder: &Path) -> Done {
+    let banking = csv(&folder.join("banking77/train.csv"))?;
+    let data = clinc(folder)?;
+    let rest = |chosen: &[(String, String)]| -> Vec<(String, String)> {
+        banking.iter().filter(|e| !chosen.contains(e)).cloned().collect()
+    };
+    for n in [5, 10] {
+        let mean = |one: &dyn Fn(u64) -> f64| (11..=16).map(one).sum::<f64>() / 6.0;
+        let left = mean(&|seed| {
+            let chosen = shots(&banking, n, seed);
+            accuracy(&Classifier::train(&chosen), &rest(&chosen))
+        });
+        let other = mean(&|seed| accuracy(&Classifier::train(&shots(&data["train"], n, seed)), &data["val"]));
+        println!(
+            "{n} phrases an intent: BANKING77's other training phrases {left:.2} %, CLINC150's validation {other:.2} %"
+        );
+    }
+    let chosen = shots(&banking, 90, 11);
+    println!(
+        "BANKING77, at most 90 phrases an intent, on the others: {:.2} %",
+        accuracy(&Classifier::train(&chosen), &rest(&chosen))
+    );
+    clinc150(folder)
 }
 
 fn clinc150(folder: &Path) -> Done {

@@ -151,6 +151,31 @@ fn is_something_else(raw: &str, digits: &str, plus: bool) -> bool {
     date || digits.len() == 15 && digits.starts_with("784")
 }
 
+/// Whether a text is the ISO code of a country whose numbers are known.
+#[must_use]
+pub fn is_region(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) && text.parse::<Id>().is_ok()
+}
+
+/// A number that somebody typed to be written to: its digits with the country code. Without one it is a number of `region`. `None`: no
+/// telephone can have it, as far as the numbering plans know.
+#[must_use]
+pub fn dialled(text: &str, region: &str) -> Option<String> {
+    let region = region.parse::<Id>().ok()?;
+    let text = text.trim();
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let valid = |region: Option<Id>, text: String| {
+        let number = phonenumber::parse(region, text).ok().filter(phonenumber::is_valid)?;
+        Some(format!("{}{}", number.code().value(), number.national()))
+    };
+    let (plus, bare) = match digits.strip_prefix("00") {
+        Some(rest) => (true, rest),
+        None => (text.starts_with('+'), digits.as_str()),
+    };
+    let local = || if plus { None } else { valid(Some(region), bare.to_owned()) };
+    valid(None, format!("+{bare}")).or_else(local)
+}
+
 fn e164(digits: &str, plus: bool, region: Id, trust: Trust) -> Option<String> {
     if !(7..=17).contains(&digits.len()) {
         return None;
@@ -185,6 +210,26 @@ fn e164(digits: &str, plus: bool, region: Id, trust: Trust) -> Option<String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_typed_to_be_called_has_a_number_of_some_plan() {
+        for (typed, region, want) in [
+            ("971501234567", "AE", Some("971501234567")),
+            ("+971 50 123-4567", "SA", Some("971501234567")),
+            ("00971501234567", "SA", Some("971501234567")),
+            ("0501234567", "AE", Some("971501234567")),
+            ("050 123 4567", "SA", Some("966501234567")),
+            ("+1 415 555 2671", "AE", Some("14155552671")),
+            ("12345", "AE", None),
+            ("999999999999999", "AE", None),
+            ("+999 123456789", "AE", None),
+            ("00000000", "AE", None),
+            ("", "AE", None),
+            ("0501234567", "ZZ", None),
+        ] {
+            assert_eq!(dialled(typed, region).as_deref(), want, "{typed} in {region}");
+        }
+    }
 
     #[test]
     fn emails_are_found_exactly() {

@@ -24,6 +24,7 @@ mod suppress;
 mod text;
 mod time;
 
+pub use contact::{dialled, is_region};
 pub use language::Language;
 pub use meaning::{Entities, Entity, Intent, Slot, Suppression, Understanding};
 pub use read::{Background, Reader};

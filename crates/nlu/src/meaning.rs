@@ -180,6 +180,8 @@ pub struct Understanding {
     pub injection: bool,
     /// Whether it is only a greeting, thanks, or the like.
     pub small_talk: bool,
+    /// Whether it is about something that no business of this kind answers: the weather, a job for themselves, a joke.
+    pub off_topic: bool,
 }
 
 /// The person changes whether they may be written to (S3.10).

@@ -178,8 +178,15 @@ fn follows_well(reading: &Reading<'_>, run: &Range<usize>, nation: &Range<usize>
 fn listed(reading: &Reading<'_>, nation: &Range<usize>) -> Option<(Range<usize>, bool)> {
     let company = !nation.is_empty() || reading.text.tokens.iter().any(|t| t.kind == Kind::Opaque);
     clauses(reading).into_iter().find_map(|clause| {
-        let run = take(reading, clause.start, Place::Listed, nation)?;
-        let whole = run.end == clause.end;
+        let greets = clause.clone().take_while(|&t| reading.is(t, set(&[Concept::Greet]))).count();
+        let run = take(reading, clause.start + greets, Place::Listed, nation)?;
+        // "Maria Santos here, …", "Omar speaking".
+        let here =
+            run.end + 1 == clause.end && matches!(reading.text.fold(run.end), "here" | "speaking" | "معك" | "معاك");
+        if here {
+            return Some((run, true));
+        }
+        let whole = run.end == clause.end && greets == 0;
         let given = reading.is(run.start, set(&[Concept::Given]));
         let then_nation = run.end < clause.end
             && (reading.is(run.end, set(&[Concept::FromWord])) && nation.start == run.end + 1
@@ -281,7 +288,12 @@ fn fits(reading: &Reading<'_>, at: usize, place: Place, nation: &Range<usize>, f
                 && (!first || reading.text.is_capital(at) || reading.text.is_arabic(at) && reading.cover[at] == 0)
                 && !verbal(word)
         }
-        Place::Listed => plain && (reading.text.is_capital(at) || reading.text.is_arabic(at) && !first),
+        // Behind a given name an unknown word in small letters is the family's.
+        Place::Listed => {
+            plain
+                && (reading.text.is_capital(at)
+                    || !first && (reading.text.is_arabic(at) || reading.cover[at] == 0 && !verbal(word)))
+        }
     }
 }
 
@@ -331,7 +343,7 @@ fn verbal(word: &str) -> bool {
 }
 
 /// Keys struck at random: five consonants in a row, or no vowel at all in four letters.
-fn unspeakable(word: &str) -> bool {
+pub(crate) fn unspeakable(word: &str) -> bool {
     if !word.is_ascii() {
         return false;
     }

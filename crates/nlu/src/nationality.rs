@@ -70,6 +70,9 @@ fn score(reading: &Reading<'_>, hit: &Hit, asked: bool) -> Option<u8> {
         if !nation.weak && (says_i_am(reading, hit.from) || comes_from) && ends_here(reading, hit.to) {
             return Some(3);
         }
+        if !nation.weak && names_someone(reading, hit.from) && ends_here(reading, hit.to) {
+            return Some(3);
+        }
         if !nation.weak && is(prev, Concept::PersonNoun) && ends_here(reading, hit.to) {
             return Some(2);
         }
@@ -126,6 +129,13 @@ fn says_i_am(reading: &Reading<'_>, at: usize) -> bool {
                     )
             })
     })
+}
+
+/// "I am Karim Abdallah Egyptian": the words between "I am" and here are all of a name.
+fn names_someone(reading: &Reading<'_>, at: usize) -> bool {
+    let name = set(&[Concept::Given, Concept::NameJoint]);
+    let first = (0..at).rev().take(5).take_while(|&t| reading.text.is_word(t) && reading.is(t, name)).last();
+    first.is_some_and(|f| f > 0 && reading.is(f - 1, set(&[Concept::NameWeak, Concept::NameCue])))
 }
 
 /// The clause before "from" is about the person: empty, a greeting, "I am", or a short name. Not "shipping from".

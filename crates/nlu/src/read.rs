@@ -119,6 +119,7 @@ impl Reader {
             intent,
             confidence,
             language: language::of(&reading, &self.lexicon),
+            off_topic: intent == Intent::Unknown && reading.has(set(&[Concept::OffTopic])),
             wants_person: !injection && reading.has(set(&[Concept::Human])),
             entities,
             suppress,
@@ -178,7 +179,10 @@ impl Reader {
         asked: Option<Slot>,
         profile_name: Option<&str>,
     ) -> Entities {
-        let time = time::read(reading, asked == Some(Slot::Time));
+        let asks_when = asked == Some(Slot::Time);
+        // In a complaint a time is how long it takes, unless a call is asked for.
+        let grievance = !asks_when && reading.has(set(&[Concept::Negative])) && !reading.has(set(&[Concept::Call]));
+        let time = time::read(reading, asks_when).filter(|_| !grievance);
         let nation = nationality::read(reading, asked == Some(Slot::Nationality));
         let name = name::read(reading, nation.as_ref(), asked == Some(Slot::Name), profile_name)
             .filter(|n| n.explicit || !n.tokens.clone().any(|t| background.catalogue.has_word(reading.text.fold(t))));

@@ -445,6 +445,7 @@ fn own_words(reading: &Reading<'_>, busy: &Busy<'_>) -> Option<Found> {
         || words.len() > 40
         || question && telling < 2
         || (0..words.len()).all(|i| reading.is(words[i], light))
+        || words.iter().all(|&t| reading.cover[t] == 0 && struck_at_random(reading.text.fold(t)))
     {
         return None;
     }
@@ -452,6 +453,22 @@ fn own_words(reading: &Reading<'_>, busy: &Busy<'_>) -> Option<Found> {
     let start = (0..reading.text.len()).find(|&t| border(t))?;
     let end = (0..reading.text.len()).rev().find(|&t| border(t))? + 1;
     Some(Found { value: clean(reading.text.span(&(start..end))), tokens: start..end, explicit: false })
+}
+
+/// Keys struck one beside the other ("asdf", "qwer", "lkjh"), or in no order that can be spoken.
+fn struck_at_random(word: &str) -> bool {
+    const ROWS: [&[u8]; 3] = [b"qwertyuiop", b"asdfghjkl", b"zxcvbnm"];
+    let place = |b: &u8| ROWS.iter().enumerate().find_map(|(row, keys)| Some((row, keys.iter().position(|k| k == b)?)));
+    let bytes = word.as_bytes();
+    if !word.is_ascii() || bytes.len() < 3 {
+        return false;
+    }
+    let beside = |pair: &[u8]| match (place(&pair[0]), place(&pair[1])) {
+        (Some((a, x)), Some((b, y))) => a == b && x.abs_diff(y) <= 1,
+        _ => false,
+    };
+    let neighbours = bytes.windows(2).filter(|pair| beside(pair)).count();
+    bytes.len() >= 4 && neighbours * 4 >= (bytes.len() - 1) * 3 || crate::name::unspeakable(word)
 }
 
 /// One line, at most 120 characters.

@@ -74,7 +74,9 @@ fn role(reading: &Reading<'_>, i: usize, asked: bool) -> Role {
         return if of || number(i.checked_sub(1)) || number(Some(i + 1)) { Role::Anchor } else { Role::Other };
     }
     if reading.is(i, WHEN) {
-        return Role::Anchor;
+        // "the rate per night" is a measure, not a time.
+        let measure = i > 0 && matches!(reading.text.fold(i - 1), "per" | "every" | "each" | "بال" | "كل");
+        return if measure && is(&[Concept::TimePart]) { Role::Other } else { Role::Anchor };
     }
     if ordinal(word) || is(&[Concept::NumberWord]) || is(&[Concept::TimeUnit]) && follows_clock(reading, i) {
         return Role::Number;
@@ -89,7 +91,7 @@ fn role(reading: &Reading<'_>, i: usize, asked: bool) -> Role {
         return Role::Anchor;
     }
     if is(&[Concept::TimeUnit, Concept::TimeMod, Concept::TimeGlue, Concept::TimeAfter])
-        || matches!(word, "صلاه" | "صلاة" | "prayer" | "time" | "between" | "half" | "past")
+        || matches!(word, "صلاه" | "صلاة" | "prayer" | "salat" | "salah" | "time" | "between" | "half" | "past")
     {
         return Role::Glue;
     }

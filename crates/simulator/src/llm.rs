@@ -36,6 +36,8 @@ pub enum Act {
     Hang,
     /// Waits, then does this.
     Slow(Duration, Box<Self>),
+    /// Speaks as a front desk would, by how far the conversation is: for a demo without a vendor.
+    Receive,
 }
 
 impl Act {
@@ -111,6 +113,39 @@ impl Llm {
     }
 }
 
+/// What a front desk says next. It reads chat completions alone: whose turn it is, and how often the customer has spoken.
+fn receive(body: &Value) -> Act {
+    let empty = Vec::new();
+    let messages = body["messages"].as_array().unwrap_or(&empty);
+    let customer: Vec<&str> =
+        messages.iter().filter(|m| m["role"] == "user").filter_map(|m| m["content"].as_str()).collect();
+    let last = customer.last().copied().unwrap_or("");
+    let arabic = last.chars().any(|c| ('\u{600}'..='\u{6ff}').contains(&c));
+    let say = |en: &str, ar: &str| if arabic { ar.to_owned() } else { en.to_owned() };
+    // What its calls came to is in front of it: now it speaks.
+    let noted = messages.last().is_some_and(|m| m["role"] == "tool");
+    match customer.len() {
+        0 | 1 => Act::Say(say(
+            "Hello and welcome! I am the assistant here, and glad to help. What may we do for you?",
+            "أهلاً وسهلاً بك! أنا المساعد هنا ويسعدني أن أخدمك. ما الذي تحتاجه؟",
+        )),
+        2 => Act::Say(say(
+            "Gladly, we can see to that. What is your full name, please?",
+            "بكل سرور، نستطيع إنجاز ذلك. ما اسمك الكامل من فضلك؟",
+        )),
+        3 if noted => Act::Say(say(
+            "Thank you, I have noted your name. To which e-mail address may we send the quotation?",
+            "شكراً لك، سجلت اسمك. على أي بريد إلكتروني نرسل لك عرض السعر؟",
+        )),
+        3 => Act::tool("set_field", &json!({ "field": "name", "value": last }).to_string()),
+        _ if noted => Act::Say(say(
+            "Thank you. A colleague will prepare your quotation and write to you here.",
+            "شكراً لك. سيجهز أحد زملائنا عرض السعر ويكتب لك هنا.",
+        )),
+        _ => Act::tool("hand_over", &json!({ "reason": "quotation" }).to_string()),
+    }
+}
+
 /// Four bytes a token: any count will do, as long as it is the vendor's.
 fn tokens(text: &str) -> u64 {
     (text.len() as u64).div_ceil(4)
@@ -162,6 +197,9 @@ pub(crate) async fn answer(world: &World, call: &Call<'_>, rest: &str) -> Result
         tokio::time::sleep(wait).await;
         act = *then;
     }
+    if let Act::Receive = act {
+        act = receive(&asked.body);
+    }
     let said = match &act {
         Act::Say(text) | Act::Truncated(text) => tokens(text),
         Act::Tools(text, calls) => tokens(text) + calls.iter().map(|(n, a)| tokens(n) + tokens(a)).sum::<u64>(),
@@ -184,7 +222,7 @@ pub(crate) async fn answer(world: &World, call: &Call<'_>, rest: &str) -> Result
         Act::Refuse(status, code, message, headers) => Ok(refuse(wire, status, &code, &message, &headers)),
         Act::Raw(bytes) => Ok(reply(StatusCode::OK, bytes)),
         Act::Drop => Err(Dropped),
-        Act::Hang | Act::Slow(..) => std::future::pending().await,
+        Act::Hang | Act::Slow(..) | Act::Receive => std::future::pending().await,
     }
 }
 

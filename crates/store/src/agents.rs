@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use types::ids::first_id_of;
-use types::{AgentSessionId, ConversationId, JobId, MessageId, TenantId, Timestamp};
+use types::{AgentSessionId, ContactId, ConversationId, JobId, MessageId, TenantId, Timestamp};
 
 use crate::error::Result;
 use crate::jobs::After;
 use crate::leases;
 use crate::policy::Policy;
 use crate::reach::{Reach, Touches};
-use crate::sql::{Op, Tx};
+use crate::sql::{Op, Row, Tx};
 use crate::work::{Lease, Snapshot};
 
 sql! {
@@ -53,6 +53,12 @@ sql! {
         "DELETE FROM agent_log WHERE id IN (SELECT id FROM agent_log WHERE id < $1 ORDER BY id LIMIT $2)";
     TRIM_RESULTS = "agents.trim_results":
         "DELETE FROM ai_result WHERE message_id IN (SELECT message_id FROM ai_result WHERE message_id < $1 ORDER BY message_id LIMIT $2)";
+    SPEND = "agents.spend":
+        "INSERT INTO agent_spend (tenant_id, day, contact_id, tokens, cost) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant_id, day, contact_id) DO UPDATE SET tokens = agent_spend.tokens + excluded.tokens, cost = agent_spend.cost + excluded.cost";
+    TODAY = "agents.today":
+        "SELECT contact_id, tokens, cost FROM agent_spend WHERE tenant_id = $1 AND day = $2 AND contact_id IN (0, $3)";
+    TRIM_SPEND = "agents.trim_spend": "DELETE FROM agent_spend WHERE day < $1";
     PUT_BACK = "agents.put_back":
         "UPDATE jobs SET state = 'queued', run_at = $2, attempts = attempts - 1 WHERE id = $1 AND state = 'running'";
 }
@@ -66,6 +72,22 @@ pub struct Load {
     pub conversation: ConversationId,
     /// The message to answer.
     pub message: MessageId,
+    /// Whose message.
+    pub contact: ContactId,
+}
+
+/// What agents took in a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// Millionths of the currency.
+    pub cost: u64,
+}
+
+/// The day of a moment: days since 1970, UTC.
+pub(crate) const fn day_of(at: Timestamp) -> i64 {
+    at.seconds().div_euclid(86_400)
 }
 
 /// What is known before a turn.
@@ -81,6 +103,10 @@ pub struct Known {
     pub arms: Vec<(String, String)>,
     /// What an outside service says of the message: intent, confidence, entities as JSON.
     pub given: Option<(String, f64, String)>,
+    /// What the contact's messages have taken today.
+    pub contact_today: Spent,
+    /// What all of the tenant's have.
+    pub tenant_today: Spent,
 }
 
 impl Op for Load {
@@ -89,7 +115,17 @@ impl Op for Load {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Known> {
         let percent = |n: u32| u8::try_from(n.min(100)).unwrap_or(100);
+        let row = |r: &dyn Row| -> Result<(i64, Spent)> {
+            let spent = Spent { tokens: r.get::<i64>(1)?.unsigned_abs(), cost: r.get::<i64>(2)?.unsigned_abs() };
+            Ok((r.get(0)?, spent))
+        };
+        let day = day_of(tx.now());
+        let today = tx.all(&TODAY, params![self.tenant, day, self.contact], row)?;
+        let of =
+            |all: bool| today.iter().find(|(contact, _)| (*contact == 0) == all).map_or_else(Spent::default, |t| t.1);
         Ok(Known {
+            contact_today: of(false),
+            tenant_today: of(true),
             switches: tx.all(&FLAGS, params![self.tenant], |r| Ok((r.get(0)?, r.get(1)?, percent(r.get(2)?))))?,
             contexts: tx.all(&CONTEXTS, params![self.conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?,
             spent: tx.all(&SPENT, params![self.conversation], |r| Ok((r.get(0)?, r.get::<i64>(1)?.unsigned_abs())))?,
@@ -192,6 +228,12 @@ impl Record {
             now,
         ];
         tx.execute(&LOG, p)?;
+        let tokens = signed(self.tokens_in.saturating_add(self.tokens_out));
+        if tokens > 0 || self.cost > 0 {
+            for contact in [s.contact.0, 0] {
+                tx.execute(&SPEND, params![s.tenant, day_of(now), contact, tokens, signed(self.cost)])?;
+            }
+        }
         if let Some((messages, summary, known, tokens)) = &self.context {
             let p = params![s.conversation, &self.agent, s.tenant, messages, summary, known, signed(*tokens), now];
             tx.execute(&REMEMBER, p)?;
@@ -253,6 +295,7 @@ impl Op for Tidy {
         let old = first_id_of(self.log_before);
         let trimmed =
             tx.execute(&TRIM_LOG, params![old, self.limit])? + tx.execute(&TRIM_RESULTS, params![old, self.limit])?;
+        let trimmed = trimmed + tx.execute(&TRIM_SPEND, params![day_of(self.log_before)])?;
         Ok(tx.execute(&IDLE, params![self.idle_before, self.limit])? + trimmed)
     }
 }

@@ -296,7 +296,7 @@ impl Op for TakeNews {
             let news = AlertNews {
                 delivery: r.get(0)?,
                 alert: r.get(1)?,
-                event: AlertEvent::parse(&event).unwrap_or(AlertEvent::Raised),
+                event: event.parse().unwrap_or(AlertEvent::Raised),
                 kind: r.get(3)?,
                 matter: r.get(4)?,
                 tenant: r.get(5)?,

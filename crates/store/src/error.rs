@@ -1,7 +1,8 @@
 //! What can go wrong in the middle, and what it means for the caller.
 
 use types::Fault;
-use types::states::{IllegalMove, UnknownState};
+use types::states::IllegalMove;
+use types::words::UnknownWord;
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +70,8 @@ pub enum StoreError {
     Closed,
 }
 
-impl From<UnknownState> for StoreError {
-    fn from(e: UnknownState) -> Self {
+impl From<UnknownWord> for StoreError {
+    fn from(e: UnknownWord) -> Self {
         Self::Corrupt { statement: "state", column: 0, why: e.to_string() }
     }
 }

@@ -89,7 +89,7 @@ pub struct FinishTurn {
     pub finish: Finish,
     /// `Some(wait)`: the channel cannot take the reply now (throttle, breaker); it waits this long.
     pub hold: Option<Duration>,
-    /// Stop after this (drain).
+    /// Send what this decided, and stop then (drain).
     pub stop: bool,
     /// Times.
     pub policy: Arc<Policy>,
@@ -180,7 +180,7 @@ impl FinishTurn {
     fn send_at_once(&self, tx: &mut dyn Tx, now: Timestamp) -> Result<Option<After>> {
         let s = &*self.snapshot;
         let [reply] = self.finish.replies.as_slice() else { return Ok(None) };
-        if self.hold.is_some() || self.stop || !outbox::is_clear(tx, s.channel, s.conversation)? {
+        if self.hold.is_some() || !outbox::is_clear(tx, s.channel, s.conversation)? {
             return Ok(None);
         }
         let new = self.message(reply, now, MessageStatus::Sending);

@@ -9,7 +9,7 @@ use crate::error::{Result, StoreError};
 use crate::policy::Policy;
 use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Row, Tx};
-use crate::work::{Claimed, Lease, Next, Snapshot, next_work, parse_json};
+use crate::work::{Claimed, Lease, Next, Snapshot, Work, next_delivery, next_work, parse_json};
 
 sql! {
     DUE = "leases.due":
@@ -81,10 +81,14 @@ pub(crate) fn give_back(tx: &mut dyn Tx, lease: &Lease, next_due: Option<Timesta
 }
 
 /// What the holder does next: more work under the same lease, or the lease given back in this very transaction. Fails when the lease is lost,
-/// so that an operation that ends with it needs no other check.
+/// so that an operation that ends with it needs no other check. `stop`: what is decided still goes out, and nothing new is begun (S2.9).
 pub(crate) fn go_on(tx: &mut dyn Tx, lease: &Lease, policy: &Policy, stop: bool) -> Result<Next> {
     if stop {
-        // Draining: whoever claims it next finds what is due.
+        check(tx, lease)?;
+        if let Some(deliver) = next_delivery(tx, lease.conversation, policy)? {
+            return Ok(Next::Work(Work::Deliver(deliver)));
+        }
+        // Whoever claims it next finds what is due.
         let now = tx.now();
         give_back(tx, lease, Some(now))?;
         return Ok(Next::Wait(Some(now)));

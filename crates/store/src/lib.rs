@@ -24,6 +24,7 @@ pub mod alerts;
 pub mod breakers;
 pub mod carry;
 pub mod channels;
+pub mod compose;
 pub mod contacts;
 pub mod conversations;
 pub mod dead_letters;
@@ -44,6 +45,7 @@ pub mod policy;
 mod postgres;
 pub mod reach;
 pub mod receipts;
+pub mod replay;
 pub mod roll_call;
 pub mod sagas;
 pub mod settings;
@@ -281,6 +283,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         carry::CATALOGUE,
         carry::STATEMENTS,
         channels::STATEMENTS,
+        compose::STATEMENTS,
         contacts::STATEMENTS,
         conversations::STATEMENTS,
         dead_letters::STATEMENTS,
@@ -315,6 +318,7 @@ pub fn statements() -> Vec<&'static sql::Sql> {
         notifications::STATEMENTS,
         outbox::STATEMENTS,
         receipts::STATEMENTS,
+        replay::STATEMENTS,
         &sagas::statements(),
         settings::STATEMENTS,
         spool::STATEMENTS,

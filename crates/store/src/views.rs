@@ -28,6 +28,11 @@ sql! {
         "SELECT m.id, m.conversation_id, m.body, m.status, m.error_code, m.error, o.attempts, m.created_at, m.possible_duplicate
          FROM message m JOIN outbox o ON o.message_id = m.id
          WHERE m.direction = 'out' AND m.status IN ('failed', 'held') AND m.dismissed_at IS NULL AND m.id < $1 ORDER BY m.id DESC LIMIT $2";
+    RETRYING = "views.retrying_sends":
+        "SELECT m.id, m.conversation_id, m.body, m.status, m.error_code, m.error, o.attempts, m.created_at, m.possible_duplicate, o.due_at
+         FROM outbox o JOIN message m ON m.id = o.message_id
+         WHERE o.due_at IS NOT NULL AND m.status IN ('pending', 'unknown') AND (o.attempts > 0 OR m.error IS NOT NULL) AND m.id < $1
+         ORDER BY m.id DESC LIMIT $2";
     JOBS = "views.jobs":
         "SELECT id, kind, conversation_id, message_id, state, run_at, attempts, max_attempts, outcome, error, request_id, created_at,
                 started_at, completed_at
@@ -283,19 +288,50 @@ impl Op for FailedSends {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Vec<FailedSend>> {
         let before = self.before.map_or(i64::MAX, |b| b.0);
-        tx.all(&FAILED, params![before, self.limit], |r| {
-            Ok(FailedSend {
-                id: r.get(0)?,
-                conversation: r.get(1)?,
-                body: r.get(2)?,
-                status: r.get(3)?,
-                error_code: r.get(4)?,
-                error: r.get(5)?,
-                attempts: r.get(6)?,
-                created_at: r.get(7)?,
-                possible_duplicate: r.get(8)?,
-            })
-        })
+        tx.all(&FAILED, params![before, self.limit], failed)
+    }
+}
+
+fn failed(r: &dyn Row) -> Result<FailedSend> {
+    Ok(FailedSend {
+        id: r.get(0)?,
+        conversation: r.get(1)?,
+        body: r.get(2)?,
+        status: r.get(3)?,
+        error_code: r.get(4)?,
+        error: r.get(5)?,
+        attempts: r.get(6)?,
+        created_at: r.get(7)?,
+        possible_duplicate: r.get(8)?,
+    })
+}
+
+/// A send that waits for its next attempt, or for a trace of its last.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct RetryingSend {
+    /// The message, and what became of the last attempt.
+    #[serde(flatten)]
+    pub send: FailedSend,
+    /// When it goes on.
+    pub next_at: Timestamp,
+}
+
+/// Lists them, newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryingSends {
+    /// Only older than this one.
+    pub before: Option<MessageId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Op for RetryingSends {
+    const NAME: &'static str = "views.retrying_sends";
+    type Out = Vec<RetryingSend>;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Vec<RetryingSend>> {
+        let before = self.before.map_or(i64::MAX, |b| b.0);
+        tx.all(&RETRYING, params![before, self.limit], |r| Ok(RetryingSend { send: failed(r)?, next_at: r.get(9)? }))
     }
 }
 

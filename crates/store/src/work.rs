@@ -291,6 +291,16 @@ pub(crate) fn next_work(tx: &mut dyn Tx, conversation: ConversationId, policy: &
     Ok(Next::Wait(wait))
 }
 
+/// The reply that is to go out next, where that is due: for a drain, which begins no turn.
+pub(crate) fn next_delivery(tx: &mut dyn Tx, conversation: ConversationId, policy: &Policy) -> Result<Option<Deliver>> {
+    let now = tx.now();
+    let Some(head) = tx.first(&OUTBOX_HEAD, params![conversation], head)? else { return Ok(None) };
+    match due_message(tx, head, policy, now)? {
+        Next::Work(Work::Deliver(deliver)) => Ok(Some(deliver)),
+        _ => Ok(None),
+    }
+}
+
 fn due_message(tx: &mut dyn Tx, head: Head, policy: &Policy, now: Timestamp) -> Result<Next> {
     // Nobody else holds the lease, so a message that is still `sending` was cut off with its sender.
     if head.status == MessageStatus::Sending {

@@ -2,87 +2,48 @@
 
 use crate::Timestamp;
 use crate::ids::AlertId;
+use crate::words::words;
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal, $title:literal;)*) => {
-        /// What can be wrong.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-        pub enum AlertKind { $($(#[$doc])* #[serde(rename = $word)] $variant,)* }
-
-        impl AlertKind {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word that rows and the API use.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-
-            /// What it says, in a few words.
-            #[must_use]
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$variant => $title),* }
-            }
-        }
-
-        impl std::str::FromStr for AlertKind {
-            type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|k| k.as_str() == text).ok_or_else(|| format!("{text:?} is no kind of alert"))
-            }
-        }
-
-        impl utoipa::PartialSchema for AlertKind {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                crate::schema::word(Self::ALL.iter().map(|k| k.as_str()))
-            }
-        }
-
-        impl utoipa::ToSchema for AlertKind {}
-    };
-}
-
-kinds! {
-    /// Conversations are due and nobody works them.
-    StuckConversations = "stuck_conversations", "Conversations are stuck";
-    /// Too many messages could not be worked.
-    DeadLetters = "dead_letters", "Dead letters wait";
-    /// Answers take too long.
-    SlowProcessing = "slow_processing", "Answers take long";
-    /// An outside dependency fails.
-    BreakerOpen = "breaker_open", "A breaker is open";
-    /// A number's credentials are refused.
-    TokenExpired = "token_expired", "A number's access token is refused";
-    /// A number cannot send.
-    ChannelDisconnected = "channel_disconnected", "A number is disconnected";
-    /// The disk under the database fills up.
-    DiskLow = "disk_low", "The disk is nearly full";
-}
-
-/// Raised or cleared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertEvent {
-    /// It began.
-    Raised,
-    /// It is well again.
-    Cleared,
-}
-
-impl AlertEvent {
-    /// The word that rows use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Raised => "raised",
-            Self::Cleared => "cleared",
-        }
+words! {
+    /// What can be wrong.
+    AlertKind ("kind of alert") {
+        /// Conversations are due and nobody works them.
+        StuckConversations = "stuck_conversations",
+        /// Too many messages could not be worked.
+        DeadLetters = "dead_letters",
+        /// Answers take too long.
+        SlowProcessing = "slow_processing",
+        /// An outside dependency fails.
+        BreakerOpen = "breaker_open",
+        /// A number's credentials are refused.
+        TokenExpired = "token_expired",
+        /// A number cannot send.
+        ChannelDisconnected = "channel_disconnected",
+        /// The disk under the database fills up.
+        DiskLow = "disk_low",
     }
+    /// Raised or cleared.
+    AlertEvent ("event of an alert") {
+        /// It began.
+        Raised = "raised",
+        /// It is well again.
+        Cleared = "cleared",
+    }
+}
 
-    /// The event of that word.
+impl AlertKind {
+    /// What it says, in a few words.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Raised, Self::Cleared].into_iter().find(|e| e.as_str() == text)
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::StuckConversations => "Conversations are stuck",
+            Self::DeadLetters => "Dead letters wait",
+            Self::SlowProcessing => "Answers take long",
+            Self::BreakerOpen => "A breaker is open",
+            Self::TokenExpired => "A number's access token is refused",
+            Self::ChannelDisconnected => "A number is disconnected",
+            Self::DiskLow => "The disk is nearly full",
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Secret;
+use crate::{Secret, Timestamp};
 
 /// The method of a planned request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,10 @@ pub struct Plan {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// `Retry-After` in seconds (as providers write it; a date counts as none), or a vendor's own header in milliseconds.
+    /// `Retry-After` in seconds or as a date, or a vendor's own header in milliseconds.
     pub retry_after: Option<Duration>,
+    /// `x-should-retry`: what the vendor itself says of trying again.
+    pub should_retry: Option<bool>,
     /// The body, cut at the client's limit.
     pub body: Vec<u8>,
 }
@@ -85,4 +87,42 @@ pub enum NoAnswer {
         /// Which rule.
         why: String,
     },
+}
+
+/// What `Retry-After` asks for: seconds, or a date, which is counted from `now` as the other side's `Date` tells it, since its clock may be another.
+#[must_use]
+pub fn wait_of(retry_after: &str, now: Timestamp) -> Option<Duration> {
+    let text = retry_after.trim();
+    match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => moment(text).map(|at| at.since(now)),
+    }
+}
+
+/// A date as HTTP writes it: `Wed, 21 Oct 2026 07:28:00 GMT`.
+#[must_use]
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+    Some(Timestamp::from_seconds(zoned.timestamp().as_second()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_by_a_date_and_the_past_is_no_wait() {
+        let now = moment("Sat, 28 Nov 2026 12:00:00 GMT").expect("a date as HTTP writes it");
+        for (text, want) in [
+            ("7", Some(7)),
+            ("0", Some(0)),
+            ("Sat, 28 Nov 2026 12:00:30 GMT", Some(30)),
+            ("Sat, 28 Nov 2026 11:59:00 GMT", Some(0)),
+            ("soon", None),
+            ("-3", None),
+            ("", None),
+        ] {
+            assert_eq!(wait_of(text, now), want.map(Duration::from_secs), "{text}");
+        }
+    }
 }

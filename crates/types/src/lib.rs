@@ -15,6 +15,7 @@
 //! - [`schema`]: how ids, moments and states read in the API's description
 //! - [`text`]: small text tools that several rooms need
 //! - [`webhook`]: the secrets of outgoing webhooks
+//! - [`words`]: enums that are words in rows, files and the API
 
 pub mod action;
 pub mod alert;
@@ -31,6 +32,7 @@ pub mod secret;
 pub mod states;
 pub mod text;
 pub mod webhook;
+pub mod words;
 
 pub use action::{Action, ActionKind, Effect, OnDoubt, Priority};
 pub use clock::{Clock, Dice, SharedClock, SystemClock, Timestamp};

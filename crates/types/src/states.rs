@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
+
 /// A move that the state machine does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a {machine} cannot go from {from} to {to}")]
@@ -15,33 +17,13 @@ pub struct IllegalMove {
     pub to: &'static str,
 }
 
-/// A text in a column that is no state of its machine.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a state of a {machine}")]
-pub struct UnknownState {
-    /// Which state machine.
-    pub machine: &'static str,
-    /// What was found.
-    pub text: String,
-}
-
 macro_rules! states {
     ($(#[$doc:meta])* $name:ident ($machine:literal) { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* } moves { $($from:ident => [$($to:ident),*],)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
+        words! { $(#[$doc])* $name ($machine) { $($(#[$vdoc])* $variant = $text,)* } }
 
         impl $name {
             /// What docs and errors call this machine.
             pub const MACHINE: &'static str = $machine;
-            /// Every state, in the order of a happy life.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word that rows and the API use.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),* }
-            }
 
             /// The states that may follow this one.
             #[must_use]
@@ -59,28 +41,6 @@ macro_rules! states {
                 } else {
                     Err(IllegalMove { machine: Self::MACHINE, from: self.as_str(), to: to.as_str() })
                 }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = UnknownState;
-            fn from_str(text: &str) -> Result<Self, UnknownState> {
-                Self::ALL.iter().copied().find(|s| s.as_str() == text)
-                    .ok_or_else(|| UnknownState { machine: Self::MACHINE, text: text.to_owned() })
-            }
-        }
-
-        impl utoipa::PartialSchema for $name {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                crate::schema::word(Self::ALL.iter().map(|s| s.as_str()))
-            }
-        }
-
-        impl utoipa::ToSchema for $name {}
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
             }
         }
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::agent::{Aids, Context, Given, Record, Switch, Traces};
+use engine::agent::{Aids, Budget, Cap, Context, Given, Record, Switch, Traces};
 use store::agents::{Known, Load, PutBack, Tidy};
 use store::{Next, Turn};
 use types::Fault;
@@ -22,7 +22,7 @@ pub(crate) async fn aids(worker: &Worker, mind: &Mind, held: &Held, turn: &Turn)
     if !mind.engine.needs_aids(s.tenant) {
         return Ok(Aids::default());
     }
-    let load = Load { tenant: s.tenant, conversation: s.conversation, message: turn.message };
+    let load = Load { tenant: s.tenant, conversation: s.conversation, message: turn.message, contact: s.contact };
     let known = worker.store.read(load).await;
     let known = known.map_err(|e| (Fault::Transient, format!("what agents know could not be read: {e}")))?;
     Ok(read(known, s.conversation.to_string()))
@@ -37,7 +37,9 @@ fn read(known: Known, unit: String) -> Aids {
     let given = known.given.and_then(|(intent, confidence, entities)| {
         Some(Given { intent, confidence, entities: serde_json::from_str(&entities).ok()? })
     });
+    let cap = |spent: store::agents::Spent| Cap { tokens: spent.tokens, cost: spent.cost };
     Aids {
+        today: Budget { contact: cap(known.contact_today), tenant: cap(known.tenant_today) },
         unit,
         switches: known.switches.into_iter().map(|(name, on, percent)| Switch { name, on, percent }).collect(),
         contexts: known.contexts.into_iter().map(context).collect(),
@@ -49,8 +51,10 @@ fn read(known: Known, unit: String) -> Aids {
 
 /// How long the message must still wait for an outside service to say what it means (S3.9); then the flow answers by itself.
 pub(crate) fn still_waits(worker: &Worker, mind: &Mind, held: &Held, turn: &Turn, aids: &Aids) -> Option<Duration> {
-    let limit = mind.engine.waits_for_reading(held.snapshot.tenant)?;
-    if aids.given.is_some() || !turn.content.wants_answer() || held.snapshot.state == ConversationState::OptedOut {
+    let limit = mind.engine.waits_for_reading(held.snapshot.tenant, &turn.content)?;
+    // To whom nobody answers, and whom a person answers, an outside reading is of no use.
+    let heard = matches!(held.snapshot.state, ConversationState::Active | ConversationState::HandedOver);
+    if aids.given.is_some() || !turn.content.wants_answer() || !heard {
         return None;
     }
     let waited = worker.store.clock().now().since(turn.received_at);
@@ -73,17 +77,33 @@ pub(crate) async fn put_back(worker: &Arc<Worker>, held: &Held, turn: &Turn, wai
 /// What is kept, and what is measured.
 pub(crate) fn traces(
     traces: Traces,
+    turn: &Turn,
     known: &std::collections::BTreeMap<String, String>,
 ) -> Option<Box<store::agents::Traces>> {
     if traces.is_empty() {
         return None;
     }
-    traces.records.iter().for_each(measure);
+    for record in &traces.records {
+        measure(record);
+        warn(record, turn);
+    }
     Some(Box::new(store::agents::Traces {
         records: traces.records.into_iter().map(|r| record(r, known)).collect(),
         exposures: traces.exposures.into_iter().map(|e| (e.experiment, e.arm)).collect(),
         reached: traces.reached,
     }))
+}
+
+/// One line for a turn that an agent or a reading model was asked for in vain, without a word of what was said.
+fn warn(record: &Record, turn: &Turn) {
+    if matches!(record.status, "replied" | "handed_over" | "read") {
+        return;
+    }
+    let last = record.calls.last();
+    let ms: u64 = record.calls.iter().map(|call| call.ms).sum();
+    tracing::warn!(request_id = %turn.request_id, inbound_message_id = %turn.message, agent = record.agent, status = record.status,
+        provider = last.map_or("none", |call| &call.provider), class = last.map_or("none", |call| &call.outcome),
+        calls = record.calls.len(), ms, "no answer from an agent: the flow answers");
 }
 
 fn measure(record: &Record) {

@@ -90,13 +90,13 @@ fn jitter(worker: &Worker) -> std::time::Duration {
 
 fn log(held: &Held, deliver: &Deliver, outcome: &Outcome) {
     let trouble = |r: &Refusal, what: &str| {
-        tracing::warn!(request_id = %deliver.request_id, inbound_message_id = deliver.in_reply_to.map(|m| m.0),
+        tracing::warn!(request_id = %deliver.request_id, inbound_message_id = deliver.in_reply_to.map(tracing::field::display),
             conversation_id = %held.lease.conversation, message_id = %deliver.message, fault = r.fault.as_str(), code = r.code,
             http = r.http, reason = r.reason, "{what}");
     };
     match outcome {
         Outcome::Accepted { provider_id } => tracing::info!(request_id = %deliver.request_id,
-            inbound_message_id = deliver.in_reply_to.map(|m| m.0), conversation_id = %held.lease.conversation,
+            inbound_message_id = deliver.in_reply_to.map(tracing::field::display), conversation_id = %held.lease.conversation,
             message_id = %deliver.message, provider_message_id = %provider_id, "sent"),
         Outcome::Retry(r) => trouble(r, "not sent; it is saved and tried again"),
         Outcome::Rejected(r) => trouble(r, "refused for good"),

@@ -18,7 +18,7 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 /// Settles, prolongs or ends the wait; what follows it.
 pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, deliver: Deliver) -> Option<Next> {
     let trace = trace(worker, held, &deliver).await;
-    tracing::info!(request_id = %deliver.request_id, inbound_message_id = deliver.in_reply_to.map(|m| m.0),
+    tracing::info!(request_id = %deliver.request_id, inbound_message_id = deliver.in_reply_to.map(tracing::field::display),
         conversation_id = %held.lease.conversation, message_id = %deliver.message, ?trace, "looked for a trace of an ambiguous send");
     let answers = deliver.in_reply_to;
     let op = Reconcile {

@@ -11,6 +11,9 @@ use types::states::SagaState;
 use crate::Worker;
 use crate::persist::persist;
 
+/// Sagas are looked at so often even where nobody tells of a change: a command on the same file cannot.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Claims sagas when one is saved, when one is due, and now and then anyway.
 pub(crate) async fn look(worker: Arc<Worker>) {
     while !worker.stopping() {
@@ -24,7 +27,7 @@ pub(crate) async fn look(worker: Arc<Worker>) {
         tokio::select! {
             () = worker.stop.cancelled() => return,
             () = worker.store.hub().acts_due() => {}
-            () = tokio::time::sleep(wait.min(worker.options.poll)) => {}
+            () = tokio::time::sleep(wait.min(worker.options.poll).min(LOOK)) => {}
         }
     }
 }

@@ -78,7 +78,7 @@ pub(crate) async fn run(worker: &Arc<Worker>, held: &mut Held, turn: Turn) -> Op
     snapshot.memory = memory.or_else(|| snapshot.memory.take());
     metrics::histogram!("message_processing_seconds").record(watch.elapsed().as_secs_f64());
     tracing::info!(request_id = %request, inbound_message_id = %message, conversation_id = %held.lease.conversation,
-        outcome, reply = after.saved.map(|m| m.0), "turn finished");
+        outcome, reply = after.saved.map(tracing::field::display), "turn finished");
     match after.saved {
         Some(_) => held.saved.push(message),
         None => worker.store.hub().settled(message),
@@ -215,7 +215,7 @@ fn finish(mind: &Mind, held: &Held, turn: &Turn, decision: Decision) -> Result<F
     }
     let memory = serde_json::to_string(&decision.memory)
         .map_err(|e| (Fault::Bug, format!("the conversation's memory cannot be written: {e}")))?;
-    let traces = crate::agents::traces(decision.traces, decision.memory.known());
+    let traces = crate::agents::traces(decision.traces, turn, decision.memory.known());
     let state = next_state(held.snapshot.state, opted_out, decision.handover.as_ref().map(|h| h.reason.as_str()));
     let notice = decision
         .handover

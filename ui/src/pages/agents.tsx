@@ -3,7 +3,7 @@ import { SimpleGrid, Stack, Table } from '@mantine/core';
 import { IconFlask, IconListDetails, IconRobot, IconRoute } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { api, must } from '../api/client';
+import { api, must, type Schemas } from '../api/client';
 import { useTenantId } from '../api/session';
 import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
@@ -32,8 +32,8 @@ export function AgentsPage() {
                 {agent.day && agent.month ? (
                   <SimpleGrid cols={{ base: 2, sm: 4 }}>
                     <Stat value={format.number(agent.day.turns)} label={t('agents.turnsDay')} />
-                    <Stat value={format.number(agent.day.cost, { maximumFractionDigits: 2 })} label={t('agents.costDay')} />
-                    <Stat value={format.number(agent.month.cost, { maximumFractionDigits: 2 })} label={t('agents.costMonth')} />
+                    <Stat value={format.number(agent.day.cost, { maximumFractionDigits: 4 })} label={t('agents.costDay')} />
+                    <Stat value={format.number(agent.month.cost, { maximumFractionDigits: 4 })} label={t('agents.costMonth')} />
                     <Stat value={format.number(agent.month.sessions)} label={t('agents.sessionsMonth')} />
                     <Stat value={agent.day.turns ? format.percent(1 - agent.day.replies / agent.day.turns, 1) : '–'} label={t('agents.errors')} tone={agent.day.turns > agent.day.replies ? 'warn' : undefined} />
                     <Stat value={agent.month.sessions ? format.percent(agent.month.handovers / agent.month.sessions, 1) : '–'} label={t('agents.handOffs')} />
@@ -54,6 +54,7 @@ export function AgentsPage() {
                     ...(agent.prompt_hash ? [[t('agents.prompt'), <Ltr key="p" mono>{agent.prompt_hash}</Ltr>] as [ReactNode, ReactNode]] : []),
                   ]}
                 />
+                {agent.budget ? <Budget budget={agent.budget} /> : null}
                 {agent.flag ? <Switches flag={agent.flag} on={agent.enabled} percent={agent.percent} name={agent.name} /> : null}
               </Stack>
             </Card>
@@ -91,7 +92,17 @@ export function AgentsPage() {
                   </Table>
                 </Table.ScrollContainer>
                 <p className="quiet">{t('agents.always', { p: format.number(one.p_value, { maximumFractionDigits: 3 }) })} {one.started_at ? <When at={one.started_at} /> : null}</p>
-                <Switches flag={one.flag} on={one.status === 'running'} percent={one.percent} name={one.id} />
+                <Switches
+                  flag={one.flag}
+                  on={one.status === 'running'}
+                  percent={one.percent}
+                  name={one.id}
+                  effect={t('agents.stopEffect', {
+                    decided: format.number(one.arms.reduce((sum, arm) => sum + arm.decided, 0)),
+                    all: format.number(one.arms.reduce((sum, arm) => sum + arm.conversations, 0)),
+                    state: !one.split_is_sound ? t('agents.brokenSplit') : one.winner ? t('agents.leads', { name: one.winner }) : t('agents.notYet'),
+                  })}
+                />
               </Stack>
             ))}
           </Stack>
@@ -103,5 +114,21 @@ export function AgentsPage() {
         ) : null}
       </Stack>
     </Page>
+  );
+}
+
+/** Today's budget: how much is used, and in plain words when none is left. */
+function Budget({ budget }: { budget: NonNullable<Schemas['Agent']['budget']> }) {
+  const { t } = useT();
+  const format = useFormat();
+  const used = budget.tokens_cap
+    ? t('agents.budgetOf', { used: format.number(budget.tokens), cap: format.number(budget.tokens_cap) })
+    : t('agents.budgetOpen', { used: format.number(budget.tokens) });
+  return (
+    <div data-budget={budget.reached ? 'reached' : 'open'}>
+      <p className="quiet">{used}{budget.cost_cap ? ` · ${t('agents.budgetCost', { used: format.number(budget.cost, { maximumFractionDigits: 2 }), cap: format.number(budget.cost_cap, { maximumFractionDigits: 2 }) })}` : ''}</p>
+      {budget.reached ? <Tag tone="bad">{t('agents.budgetReached')}</Tag> : null}
+      {budget.contacts_at_cap > 0 ? <Tag tone="warn">{t('agents.contactsAtCap', { n: format.number(budget.contacts_at_cap) })}</Tag> : null}
+    </div>
   );
 }

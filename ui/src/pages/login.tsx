@@ -91,14 +91,15 @@ export function LoginPage() {
 /** The one-time link: makes the first administrator, or opens a session. */
 export function StartPage() {
   const { t } = useT();
-  const { token } = useSearch({ strict: false }) as { token?: string };
+  const { token, admin } = useSearch({ strict: false }) as { token?: string; admin?: string };
   const state = useQuery({ queryKey: ['auth'], queryFn: authState });
   // The token leaves the address at once: it is not to stay in the history, nor go anywhere with it.
-  const kept = useRef(token);
+  const kept = useRef(admin ?? token);
+  const first = useRef(admin !== undefined);
   useEffect(() => history.replaceState(history.state, '', '/start'), []);
   if (state.isPending) return <Frame title={t('link.title')}><Loader aria-label={t('loading')} /></Frame>;
   if (!kept.current) return <Navigate to="/login" replace />;
-  return state.data?.needs_first_admin ? <First token={kept.current} /> : <Opening token={kept.current} demo={state.data?.demo ?? false} />;
+  return first.current ? <First token={kept.current} /> : <Opening token={kept.current} demo={state.data?.demo ?? false} />;
 }
 
 const used = new Map<string, Promise<unknown>>();

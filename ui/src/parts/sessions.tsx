@@ -62,6 +62,13 @@ export function Sessions() {
   );
 }
 
+/** A call of a model, as the record keeps it. */
+interface Call {
+  provider?: string;
+  outcome?: string;
+  tools?: string[];
+}
+
 function Turns({ session }: { session: string }) {
   const { t } = useT();
   const format = useFormat();
@@ -69,18 +76,38 @@ function Turns({ session }: { session: string }) {
   if (turns.error) return <Problem error={turns.error} retry={() => void turns.refetch()} />;
   if (turns.isPending) return <Waiting rows={2} />;
   return (
-    <Table aria-label={t('agents.trace')}>
-      <Table.Tbody>
-        {turns.data.data.map((turn) => (
-          <Table.Tr key={turn.at}>
-            <Table.Td><Tag tone={turn.status === 'replied' || turn.status === 'handed_over' ? 'good' : 'warn'}>{word(t, 'turn', turn.status)}</Tag></Table.Td>
-            <Table.Td><div><Said>{turn.input}</Said></div><div className="quiet"><Said>{turn.output || turn.error || ''}</Said></div></Table.Td>
-            <Table.Td className="quiet">{turn.calls.map((call, n) => { const c = call as { provider?: string; outcome?: string }; return <div key={n}><Ltr mono>{`${c.provider ?? ''} ${c.outcome ?? ''}`}</Ltr></div>; })}</Table.Td>
-            <Table.Td>{format.number(turn.tokens_in + turn.tokens_out)}</Table.Td>
-            <Table.Td>{format.span(turn.ms)}</Table.Td>
+    <Table.ScrollContainer minWidth={620} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+      <Table aria-label={t('agents.trace')}>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>{t('agents.outcome')}</Table.Th>
+            <Table.Th>{t('agents.saidHeard')}</Table.Th>
+            <Table.Th>{t('agents.calls')}</Table.Th>
+            <Table.Th>{t('agents.tokens')}</Table.Th>
+            <Table.Th>{t('agents.cost')}</Table.Th>
+            <Table.Th>{t('agents.took')}</Table.Th>
           </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
+        </Table.Thead>
+        <Table.Tbody>
+          {turns.data.data.map((turn) => (
+            <Table.Tr key={turn.at} data-turn={turn.status}>
+              <Table.Td>
+                <Tag tone={turn.status === 'replied' || turn.status === 'handed_over' ? 'good' : 'warn'}>{word(t, 'turn', turn.status)}</Tag>
+                {turn.error ? <div className="quiet">{turn.status === 'handed_over' ? t('agents.cause', { cause: turn.error }) : <Ltr>{turn.error}</Ltr>}</div> : null}
+              </Table.Td>
+              <Table.Td><div><Said>{turn.input}</Said></div><div className="quiet"><Said>{turn.output}</Said></div></Table.Td>
+              <Table.Td className="quiet">
+                {(turn.calls as Call[]).map((call, n) => (
+                  <div key={n}><Ltr mono>{[call.provider, call.outcome, ...(call.tools ?? [])].filter(Boolean).join(' ')}</Ltr></div>
+                ))}
+              </Table.Td>
+              <Table.Td>{format.number(turn.tokens_in + turn.tokens_out)}</Table.Td>
+              <Table.Td>{format.number(turn.cost, { maximumFractionDigits: 4 })}</Table.Td>
+              <Table.Td>{format.span(turn.ms)}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
   );
 }

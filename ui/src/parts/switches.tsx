@@ -9,7 +9,7 @@ import { ask, done, failed } from './act';
 const STEPS = [10, 25, 50, 100];
 
 /** Turns an agent or an experiment off and on, and rolls it out; the next message obeys, and the reason goes on record (S3.8). */
-export function Switches({ flag, on, percent, name }: { flag: string; on: boolean; percent: number; name: string }) {
+export function Switches({ flag, on, percent, name, effect }: { flag: string; on: boolean; percent: number; name: string; effect?: string }) {
   const { t } = useT();
   const format = useFormat();
   const tenant = useTenantId();
@@ -26,7 +26,7 @@ export function Switches({ flag, on, percent, name }: { flag: string; on: boolea
   };
   const turn = async () => {
     const title = t(on ? 'agents.offTitle' : 'agents.onTitle', { name });
-    const answer = await ask({ title, body: t(on ? 'agents.offMore' : 'agents.onMore'), act: t(on ? 'agents.turnOff' : 'agents.turnOn'), danger: on, reason: { label: t('reason'), required: on } });
+    const answer = await ask({ title, body: on && effect ? effect : t(on ? 'agents.offMore' : 'agents.onMore'), act: t(on ? 'agents.turnOff' : 'agents.turnOn'), danger: on, reason: { label: t('reason'), required: on } });
     if (answer) await set({ on: !on, percent }, answer.reason || undefined);
   };
   if (!admin) return null;

@@ -56,6 +56,12 @@ const EXCEPTIONS: &[Exception] = &[
         word: "RAN",
         reason: "notes which statements ran; compiled only for the conformance suite",
     },
+    Exception {
+        rule: 8,
+        path: "xtask/src/",
+        word: "thread",
+        reason: "a thread reads a child's lines to the end, so that waiting for one can be bounded; no engine drains xtask",
+    },
 ];
 
 /// Whether an entry covers this violation.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use store::desk::agents::{Figures, Flags, Sessions, Show, Turns};
+use store::agents::Spent;
+use store::desk::agents::{Figures, Flags, Sessions, Show, Today, Turns};
 use store::desk::inbox::Counts;
 use store::desk::{AgentFlag, AgentSession, AgentTurn, Count};
 use types::{AgentSessionId, TenantId};
@@ -29,8 +30,55 @@ pub struct AgentInfo {
     pub prompt_hash: String,
     /// Its providers and their models, in the order in which they are tried.
     pub providers: Vec<(String, String)>,
-    /// Whether it answers by the configuration: not all off on this node, and not only in an experiment.
+    /// Whether it answers by the configuration, to all or in an experiment: agents are not all off on this node.
     pub answers: bool,
+    /// What models may take in a day for this tenant.
+    pub budget: BudgetInfo,
+}
+
+/// A day's budget; `None`: no bound. Costs in millionths of the currency.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BudgetInfo {
+    /// Tokens of one contact.
+    pub contact_tokens: Option<u64>,
+    /// Cost of one contact.
+    pub contact_cost: Option<u64>,
+    /// Tokens of all.
+    pub tenant_tokens: Option<u64>,
+    /// Cost of all.
+    pub tenant_cost: Option<u64>,
+}
+
+/// How much of the day's budget (UTC) is used up. When it is, the flow answers.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct AgentBudget {
+    /// Tokens that all contacts have taken today.
+    tokens: i64,
+    /// So many may be taken; null: no bound.
+    tokens_cap: Option<i64>,
+    /// What they cost, in the currency of the configured prices.
+    cost: f64,
+    /// So much may be spent; null: no bound.
+    cost_cap: Option<f64>,
+    /// The tenant's budget is used up.
+    reached: bool,
+    /// Contacts whose own budget is used up.
+    contacts_at_cap: i64,
+}
+
+impl AgentBudget {
+    fn of(info: BudgetInfo, spent: Spent, contacts_at_cap: i64) -> Self {
+        let over = |cap: Option<u64>, spent: u64| cap.is_some_and(|cap| spent >= cap);
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        Self {
+            tokens: signed(spent.tokens),
+            tokens_cap: info.tenant_tokens.map(signed),
+            cost: spent.cost as f64 / 1e6,
+            cost_cap: info.tenant_cost.map(|cost| cost as f64 / 1e6),
+            reached: over(info.tenant_tokens, spent.tokens) || over(info.tenant_cost, spent.cost),
+            contacts_at_cap,
+        }
+    }
 }
 
 /// Who answers for a tenant.
@@ -64,6 +112,8 @@ pub(crate) struct Agent {
     day: Option<AgentFigures>,
     /// What it did in the last 30 days; null for flows.
     month: Option<AgentFigures>,
+    /// The tenant's budget of today, which all its agents share; null for flows.
+    budget: Option<AgentBudget>,
 }
 
 /// What an agent did.
@@ -143,6 +193,7 @@ pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Aske
         handed_over: counts.open,
         day: None,
         month: None,
+        budget: None,
     }];
     let options = desk.options();
     if let Some(agents) = options.agents.get(&slug).filter(|a| !a.is_empty()) {
@@ -151,6 +202,10 @@ pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Aske
         let day = desk.store.read(Show { tenant, since: now.minus(DAY) }).await?;
         let month = desk.store.read(Show { tenant, since: now.minus(DAY * 30) }).await?;
         let all = switch(&flags, "agents");
+        let info = agents.first().map(|a| a.budget).unwrap_or_default();
+        let BudgetInfo { contact_tokens, contact_cost, .. } = info;
+        let (spent, at_cap) = desk.store.read(Today { tenant, contact_tokens, contact_cost }).await?;
+        let budget = AgentBudget::of(info, spent, at_cap);
         for agent in agents {
             let flag = switch(&flags, &format!("agent:{}", agent.name));
             let (first, rest) = agent.providers.split_first().map_or((None, &[][..]), |(f, r)| (Some(f), r));
@@ -169,6 +224,7 @@ pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Aske
                 handed_over: counts.open,
                 day: Some(figures(&day, &agent.name)),
                 month: Some(figures(&month, &agent.name)),
+                budget: Some(budget.clone()),
             });
         }
     }

@@ -242,7 +242,11 @@ async fn begin(
         request_id: origin.request_id.clone(),
         how,
     };
-    desk.store.write(begin).await?;
+    desk.store.write(begin).await.map_err(|error| match error {
+        // Shut out since the link was made.
+        store::StoreError::NotFound { .. } => stale_link(),
+        other => other.into(),
+    })?;
     let signed = desk.store.read(sessions::Find(digest_of(&secret))).await?.ok_or_else(Failure::signed_out)?;
     let by = By { kind: "user", id: user.0, name: signed.user.name.clone(), ip: None, request_id: String::new() };
     let session = digest_of(&secret);

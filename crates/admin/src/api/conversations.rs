@@ -15,7 +15,7 @@ use super::Shared;
 use super::caller::Caller;
 use super::failure::{Answer, Failure};
 use super::guard::Key;
-use super::input::{Asked, Id, Input, text};
+use super::input::{Asked, Id, Input, perhaps, text};
 use super::page::{self, Page};
 
 /// Whose conversations.
@@ -85,8 +85,7 @@ pub(crate) async fn list(
     if let Some(lead) = query.lead_id {
         return Ok(Json(asked.page(desk.store.read(OfLead { tenant, lead, after, limit }).await?)));
     }
-    if let Some(q) = query.q.filter(|q| !q.trim().is_empty()) {
-        let text = text("q", &q, 200)?;
+    if let Some(text) = perhaps("q", query.q.as_ref(), 200)?.filter(|q| !q.is_empty()) {
         return Ok(Json(asked.page(desk.store.read(Search { tenant, text, after, limit }).await?)));
     }
     let tab = match (query.tab, caller.user()) {

@@ -30,6 +30,18 @@ pub(crate) struct EventQuery {
     topics: Option<String>,
 }
 
+/// One event of the stream, field by field as server-sent events write it.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only describes what the library writes")]
+pub(crate) struct News {
+    /// What happened: `hello`, `reset`, `message.created` and so on.
+    event: String,
+    /// To be given back as `Last-Event-ID`.
+    id: String,
+    /// JSON: which row.
+    data: String,
+}
+
 /// A comment so often, so that nothing in between takes the stream for dead.
 const PING: Duration = Duration::from_secs(15);
 /// Whoever lost their rights meanwhile is found out so often.
@@ -54,7 +66,7 @@ struct Stream {
 /// `conversation_id`. A comment every 15 s.
 #[utoipa::path(get, path = "/events", tag = "events",
     params(EventQuery, ("last-event-id" = Option<String>, Header, description = "The last event that was received")),
-    responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream")))]
+    responses((status = 200, description = "The stream; each event is one of these", body = News, content_type = "text/event-stream")))]
 pub(crate) async fn stream(
     State(desk): Shared,
     caller: Caller,

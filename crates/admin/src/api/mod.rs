@@ -69,7 +69,7 @@ use types::text::digest;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use agents::AgentInfo;
+pub use agents::{AgentInfo, BudgetInfo};
 pub use configuration::ConfigurationKey;
 pub use experiments::ExperimentInfo;
 use failure::Failure;

@@ -208,6 +208,46 @@ async fn a_planted_session_stays_worthless_and_signing_out_ends_the_real_one() {
     assert_eq!(dump, "0", "the database holds digests only");
 }
 
+/// RELIABILITY 4.18: over https the cookie travels by https alone, and no other host can set or overwrite it.
+#[tokio::test]
+async fn over_https_the_cookie_is_bound_to_the_host() {
+    let app = App::bare().await;
+    app.desk.change(admin::api::Options { https: true, ..admin::api::Options::default() });
+    add_user(&app.store, "sara@example.com", Role::Agent, None).await;
+    let body = json!({ "email": "sara@example.com", "password": PASSWORD });
+    let response = app.raw(post("/auth/login", &body).body(Body::from(body.to_string())).unwrap()).await;
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(
+        cookie.starts_with("__Host-barid=") && cookie.contains("; Secure") && !cookie.contains("Domain"),
+        "{cookie}"
+    );
+    let secret = cookie.split(['=', ';']).nth(1).unwrap();
+    let plain = crate::support::Session(format!("barid={secret}"));
+    assert_eq!(
+        app.send(by_page(&plain, "GET", "/auth/me", None)).await.0,
+        StatusCode::UNAUTHORIZED,
+        "not by its other name"
+    );
+    let bound = crate::support::Session(format!("__Host-barid={secret}"));
+    assert_eq!(app.send(by_page(&bound, "GET", "/auth/me", None)).await.0, StatusCode::OK);
+}
+
+/// RELIABILITY 4.21: whoever was shut out since their link was made is told that it does not open, not that something is missing.
+#[tokio::test]
+async fn a_link_of_somebody_who_was_shut_out_does_not_open() {
+    let app = App::bare().await;
+    let sara = add_user(&app.store, "sara@example.com", Role::Agent, None).await;
+    let day = std::time::Duration::from_secs(86_400);
+    let purpose = store::accounts::links::Purpose::SignIn;
+    let secret = admin::api::Desk::link(&app.store, purpose, Some(sara), day).await.unwrap();
+    let change = store::accounts::users::Change { disabled: Some(true), ..Default::default() };
+    let set = store::accounts::users::Set { id: sara, change, version: None, access: Access::All, by: By::command() };
+    app.store.write(set).await.unwrap();
+    let body = json!({ "token": secret });
+    let (status, answer) = app.send(post("/auth/link", &body).body(Body::from(body.to_string())).unwrap()).await;
+    assert_eq!((status, answer["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("link")));
+}
+
 /// RELIABILITY 4.20: passwords cannot be tried at speed; who is not there gets the same answer as who is.
 #[tokio::test]
 async fn passwords_cannot_be_tried_at_speed() {

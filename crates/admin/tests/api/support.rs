@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::Admin;
-use admin::api::{AgentInfo, Desk, Options, Peer, new_token, password};
+use admin::api::{AgentInfo, BudgetInfo, Desk, Options, Peer, new_token, password};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -336,6 +336,7 @@ impl App {
             prompt_hash: "0123456789ab".into(),
             providers: vec![("openai".into(), "m".into()), ("claude".into(), "n".into())],
             answers: true,
+            budget: BudgetInfo { tenant_tokens: Some(5_000_000), ..BudgetInfo::default() },
         };
         let agents = ["alain", "oasis"].map(|slug| (slug.to_owned(), vec![info.clone()])).into();
         let desk = Desk::new(

@@ -5,27 +5,27 @@ use std::path::{Path, PathBuf};
 
 use net::{Client, ClientOptions};
 
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, Store, StoreUrl};
 
 /// The database's file.
-pub(super) fn file(config: &Config) -> Option<&Path> {
-    match &config.store.url {
+pub(super) fn file(store: &Store) -> Option<&Path> {
+    match &store.url {
         StoreUrl::Sqlite(path) => Some(path),
         StoreUrl::Postgres(_) => None,
     }
 }
 
 /// The database as people know it: the file, or host, port and name without user and password.
-pub(super) fn database(config: &Config) -> String {
-    match &config.store.url {
+pub(super) fn database(store: &Store) -> String {
+    match &store.url {
         StoreUrl::Sqlite(path) => path.display().to_string(),
         StoreUrl::Postgres(url) => store::postgres_shown(url.expose()).unwrap_or_else(|why| why.to_string()),
     }
 }
 
 /// Whether a server holds the file's lock just now; on PostgreSQL any number of nodes may work, and none shuts the others out.
-pub(super) fn server_runs(config: &Config) -> bool {
-    let Some(path) = file(config) else { return false };
+pub(super) fn server_runs(store: &Store) -> bool {
+    let Some(path) = file(store) else { return false };
     crate::demo::folder::is_locked(&PathBuf::from(format!("{}-lock", path.display())))
 }
 

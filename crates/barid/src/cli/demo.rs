@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Where its data is.
     #[arg(long, value_name = "DIR", default_value = demo::FOLDER)]
     data: PathBuf,
+    /// The database, as postgres://user:password@host/database [default: a file in its folder].
+    #[arg(long, value_name = "URL", conflicts_with = "reset")]
+    store: Option<String>,
     /// Begin anew: forget conversations and secrets.
     #[arg(long)]
     reset: bool,
@@ -48,7 +51,14 @@ pub(super) async fn run(args: Args, clock: SharedClock) -> Result<(), Failure> {
     let handle = telemetry::metrics().context("the metrics cannot start")?;
     let start = Start { metrics: Some(Arc::new(move || handle.render())), ..Start::default() };
     let asked = args.listen.is_some();
-    let options = Options { listen: args.listen, data: args.data, reset: args.reset, sample: !args.empty, start };
+    let options = Options {
+        listen: args.listen,
+        data: args.data,
+        reset: args.reset,
+        sample: !args.empty,
+        store: args.store,
+        start,
+    };
     let now = clock.now();
     let demo = demo::start(options, clock).await?;
     let address = demo.url();

@@ -65,7 +65,7 @@ pub(super) async fn run(cx: &Context) -> Result<(), Failure> {
     let mut report = Report::default();
     configuration(&config, &mut report);
     let rows = database(cx, &config, &mut report).await;
-    if let Some(path) = beside::file(&config) {
+    if let Some(path) = beside::file(&config.store) {
         disk(path, &mut report);
     }
     let client = beside::client()?;
@@ -130,7 +130,7 @@ async fn apart(store: &store::Store, report: &mut Report) {
 /// Opens, schema, writable, and the clock against what it holds; the channels' rows.
 async fn database(cx: &Context, config: &Config, report: &mut Report) -> Vec<ChannelRow> {
     let now = cx.clock.now();
-    let store = match wire::open_beside(config, Arc::clone(&cx.clock)).await {
+    let store = match wire::open_beside(&config.store, Arc::clone(&cx.clock)).await {
         Ok(store) => store,
         Err(e) => {
             report.add(Verdict::Fail, "database", format!("{e:#}"), "do what it says, then ask again");
@@ -138,7 +138,7 @@ async fn database(cx: &Context, config: &Config, report: &mut Report) -> Vec<Cha
             return Vec::new();
         }
     };
-    let name = beside::database(config);
+    let name = beside::database(&config.store);
     report.ok("database", format!("{name}, schema version {}", store::migrations::wanted()));
     // Frees the leases of an owner that never was: takes the write lock and changes nothing.
     let nobody: Arc<str> = format!("doctor-{}", random_token()).into();

@@ -43,7 +43,7 @@ pub(super) async fn run(cx: &Context, args: Args) -> Result<(), Failure> {
     if !args.yes && !std::io::stdin().is_terminal() {
         return Err(Failure::Usage("erase needs --yes where there is no terminal to ask at".to_owned()));
     }
-    let (config, store) = cx.store().await?;
+    let (config, store) = cx.whole().await?;
     let result = all(cx, &config, &store, &args).await;
     store.close().await;
     result

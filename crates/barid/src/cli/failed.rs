@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 use store::Store;
 use store::outbox::Retry;
-use store::views::{FailedSend, FailedSends};
+use store::views::{FailedSend, FailedSends, RetryingSend, RetryingSends};
 use types::MessageId;
 use types::states::MessageStatus;
 
@@ -14,7 +14,13 @@ use super::{Context, Failure, Paging, beside, confirm, confirmable, say};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List what was not sent, newest first: failed, and held because it may have arrived.
-    List(Paging),
+    List {
+        /// Instead, what waits for its next attempt by itself.
+        #[arg(long)]
+        pending: bool,
+        #[command(flatten)]
+        paging: Paging,
+    },
     /// Send again.
     Retry(Again),
 }
@@ -37,12 +43,13 @@ pub(super) async fn run(cx: &Context, command: Command) -> Result<(), Failure> {
     if let Command::Retry(args) = &command {
         confirmable(args.all, args.yes)?;
     }
-    let (config, store) = cx.store().await?;
+    let (database, store) = cx.store().await?;
     let result = match command {
-        Command::List(paging) => list(cx, &store, &paging).await,
+        Command::List { pending: false, paging } => list(cx, &store, &paging).await,
+        Command::List { pending: true, paging } => retrying(cx, &store, &paging).await,
         Command::Retry(args) => {
             let result = retry(cx, &store, args).await;
-            if result.is_ok() && !beside::server_runs(&config) {
+            if result.is_ok() && !beside::server_runs(&database) {
                 say("No server is running: they go out when one starts.");
             }
             result
@@ -71,6 +78,29 @@ async fn list(cx: &Context, store: &Store, paging: &Paging) -> Result<(), Failur
     };
     cx.out.table(&titles, rows.iter().map(row).collect(), "No failed messages.")?;
     paging.more(rows.len(), rows.last().map(|r| r.id));
+    Ok(())
+}
+
+async fn retrying(cx: &Context, store: &Store, paging: &Paging) -> Result<(), Failure> {
+    let rows = store.read(RetryingSends { before: paging.before.map(MessageId), limit: paging.limit }).await?;
+    if cx.out.json {
+        return cx.out.value(&rows);
+    }
+    let titles = ["ID", "SAVED", "CONVERSATION", "STATUS", "ATTEMPTS", "GOES ON", "WHY", "TEXT"];
+    let row = |r: &RetryingSend| {
+        vec![
+            r.send.id.to_string(),
+            cx.out.when(r.send.created_at),
+            r.send.conversation.to_string(),
+            r.send.status.to_string(),
+            r.send.attempts.to_string(),
+            cx.out.when(r.next_at),
+            or_dash(r.send.error.as_deref()),
+            brief(&r.send.body),
+        ]
+    };
+    cx.out.table(&titles, rows.iter().map(row).collect(), "No message waits for another attempt.")?;
+    paging.more(rows.len(), rows.last().map(|r| r.send.id));
     Ok(())
 }
 

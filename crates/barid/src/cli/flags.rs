@@ -1,8 +1,10 @@
 //! `barid flags`: switches of agents and experiments (S3.8). They live in the database: the next turn obeys, on every node, without a restart.
 
+use admin::api::BudgetInfo;
 use clap::Subcommand;
+use engine::agent::Cap;
 use store::Store;
-use store::desk::agents::{Flags, SetFlag};
+use store::desk::agents::{Flags, SetFlag, Today};
 use store::desk::tenants::Tenants;
 use store::desk::{Access, AgentFlag, By, Tenant};
 
@@ -38,7 +40,7 @@ pub(super) struct Set {
 }
 
 pub(super) async fn run(cx: &Context, command: Command) -> Result<(), Failure> {
-    let (config, store) = cx.store().await?;
+    let (config, store) = cx.whole().await?;
     let result = match command {
         Command::List => list(cx, &config, &store).await,
         Command::Set(args) => set(cx, &config, &store, args).await,
@@ -58,6 +60,9 @@ fn names(config: &Config, slug: &str) -> Vec<String> {
 async fn list(cx: &Context, config: &Config, store: &Store) -> Result<(), Failure> {
     let mut rows: Vec<(String, AgentFlag)> = Vec::new();
     for tenant in store.read(Tenants(Access::All)).await? {
+        if let Some(told) = used_up(config, store, &tenant).await? {
+            say(&told);
+        }
         let set = store.read(Flags(tenant.id)).await?;
         for name in names(config, &tenant.slug) {
             let unset =
@@ -82,6 +87,23 @@ async fn list(cx: &Context, config: &Config, store: &Store) -> Result<(), Failur
     };
     let titles = ["TENANT", "SWITCH", "STATE", "ROLL-OUT", "SET", "BY", "WHY"];
     cx.out.table(&titles, rows.iter().map(row).collect(), "No switches: no tenant is configured.")
+}
+
+/// A line for a tenant whose agents have used up the day's budget, or contacts of whom have: there the flow answers, whatever the switches say.
+async fn used_up(config: &Config, store: &Store, tenant: &Tenant) -> Result<Option<String>, Failure> {
+    let Some(budget) = config.tenants.iter().find(|t| t.slug == tenant.slug).map(|t| t.staff.budget) else {
+        return Ok(None);
+    };
+    let BudgetInfo { contact_tokens, contact_cost, .. } = crate::staff::budget(budget);
+    let (spent, at_cap) = store.read(Today { tenant: tenant.id, contact_tokens, contact_cost }).await?;
+    if budget.tenant.reached(Cap { tokens: spent.tokens, cost: spent.cost }) {
+        let told =
+            format!("{}: today's budget of agents is used up ({} tokens): the flow answers", tenant.slug, spent.tokens);
+        return Ok(Some(told));
+    }
+    Ok((at_cap > 0).then(|| {
+        format!("{}: {at_cap} contacts have used up their budget of the day: the flow answers them", tenant.slug)
+    }))
 }
 
 async fn set(cx: &Context, config: &Config, store: &Store, args: Set) -> Result<(), Failure> {

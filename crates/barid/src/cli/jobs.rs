@@ -71,7 +71,7 @@ async fn list(cx: &Context, store: &Store, state: Option<JobState>, paging: &Pag
 
 async fn work(cx: &Context, max: u32) -> Result<(), Failure> {
     let config = cx.load_beside()?;
-    let (by, conversations) = if beside::server_runs(&config) {
+    let (by, conversations) = if beside::server_runs(&config.store) {
         say("A server is running: it does the work.");
         ("server", ask_server(&config, max).await?)
     } else {

@@ -10,9 +10,9 @@ use crate::wire;
 pub(super) async fn run(cx: &Context) -> Result<(), Failure> {
     let config = cx.load()?;
     // Whether a server's database is new is seen only by asking it.
-    let existed = beside::file(&config).is_none_or(std::path::Path::exists);
+    let existed = beside::file(&config.store).is_none_or(std::path::Path::exists);
     let current = if existed {
-        match wire::open_beside(&config, Arc::clone(&cx.clock)).await {
+        match wire::open_beside(&config.store, Arc::clone(&cx.clock)).await {
             Ok(store) => {
                 store.close().await;
                 true
@@ -29,7 +29,7 @@ pub(super) async fn run(cx: &Context) -> Result<(), Failure> {
         wire::open_store(&config, Arc::clone(&cx.clock), false).await?.close().await;
     }
     let version = store::migrations::wanted();
-    let database = beside::database(&config);
+    let database = beside::database(&config.store);
     if cx.out.json {
         return cx.out.value(&json!({"database": database, "version": version, "made": !existed, "changed": !current}));
     }

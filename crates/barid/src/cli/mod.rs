@@ -6,7 +6,8 @@
 //! - `check`, `doctor`, `migrate`: is it set up well
 //! - `user`, `token`: who may sign in, and which programs
 //! - `flags`: switches of agents and experiments
-//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`, `erase`: look and act; `move`: to another database
+//! - `conversations`, `failed`, `dlq`, `sagas`, `jobs`, `breakers`, `send`, `export`, `erase`: look and act; `replay`: what today's engine would say;
+//!   `move`: to another database
 
 mod beside;
 mod breakers;
@@ -24,6 +25,7 @@ mod jobs;
 mod migrate;
 mod r#move;
 mod output;
+mod replay;
 mod sagas;
 mod send;
 mod serve;
@@ -98,6 +100,8 @@ enum Command {
     Flags(flags::Command),
     /// Write all conversations to a file or to stdout.
     Export(export::Args),
+    /// Run stored webhooks through today's engine, beside what was answered then; nothing is sent.
+    Replay(replay::Args),
     /// Remove one person everywhere, and say what was removed.
     Erase(erase::Args),
     /// Carry the installation to another database; goes on where it was when it is run again.
@@ -162,38 +166,55 @@ impl Context {
         self.path.clone().or_else(|| Some(PathBuf::from(DEFAULT)).filter(|file| file.exists()))
     }
 
-    /// The same for a command that looks at a database: without any configuration, that of the demo in this folder.
-    fn load_beside(&self) -> Result<Config, Failure> {
+    /// The file for a command that looks at a database: without any configuration, that of the demo in this folder.
+    fn file_beside(&self) -> Option<PathBuf> {
         let demo = Path::new(crate::demo::FOLDER).join(DEFAULT);
         if self.path.is_none() && !Path::new(DEFAULT).exists() && demo.exists() {
             say(&format!("(the demo's data: {})", demo.display()));
-            return self.read(Some(&demo));
+            return Some(demo);
         }
-        self.load()
+        self.file()
+    }
+
+    /// As [`Self::load`], with that file.
+    fn load_beside(&self) -> Result<Config, Failure> {
+        self.read(self.file_beside().as_ref())
     }
 
     fn read(&self, path: Option<&PathBuf>) -> Result<Config, Failure> {
-        self.try_read(path).map_err(|mistakes| {
-            let lines: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-            let hint = if path.is_none() {
-                format!("\nThere is no {DEFAULT} here: name one with --config FILE, or try `barid demo`.")
-            } else {
-                String::new()
-            };
-            Failure::Failed(anyhow::anyhow!("the configuration cannot be used:\n{}{hint}", lines.join("\n")))
-        })
+        self.try_read(path).map_err(|mistakes| unusable(path, &mistakes))
     }
 
     fn try_read(&self, path: Option<&PathBuf>) -> Result<Config, Vec<Mistake>> {
         crate::config::load(path.map(PathBuf::as_path), std::env::vars())
     }
 
-    /// Opens the database beside the server, if one runs.
-    async fn store(&self) -> Result<(Config, Store), Failure> {
+    /// Opens the database beside the server, if one runs. Of the configuration it needs `[store]` alone: who only looks needs no secrets.
+    async fn store(&self) -> Result<(crate::config::Store, Store), Failure> {
+        let path = self.file_beside();
+        let read = crate::config::load_store(path.as_deref(), std::env::vars());
+        let database = read.map_err(|mistakes| unusable(path.as_ref(), &mistakes))?;
+        let store = wire::open_beside(&database, Arc::clone(&self.clock)).await?;
+        Ok((database, store))
+    }
+
+    /// The same with the whole configuration, for who acts by it.
+    async fn whole(&self) -> Result<(Config, Store), Failure> {
         let config = self.load_beside()?;
-        let store = wire::open_beside(&config, Arc::clone(&self.clock)).await?;
+        let store = wire::open_beside(&config.store, Arc::clone(&self.clock)).await?;
         Ok((config, store))
     }
+}
+
+/// Every mistake, and where the file should have been.
+fn unusable(path: Option<&PathBuf>, mistakes: &[Mistake]) -> Failure {
+    let lines: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    let hint = if path.is_none() {
+        format!("\nThere is no {DEFAULT} here: name one with --config FILE, or try `barid demo`.")
+    } else {
+        String::new()
+    };
+    Failure::Failed(anyhow::anyhow!("the configuration cannot be used:\n{}{hint}", lines.join("\n")))
 }
 
 /// How much of a list to show.
@@ -260,6 +281,7 @@ async fn dispatch(cli: Cli, give_back: fn()) -> Result<(), Failure> {
         Command::Breakers(command) => breakers::run(&cx, command).await,
         Command::Flags(command) => flags::run(&cx, command).await,
         Command::Export(args) => export::run(&cx, args).await,
+        Command::Replay(args) => replay::run(&cx, args).await,
         Command::Erase(args) => erase::run(&cx, args).await,
         Command::Move(args) => r#move::run(&cx, args).await,
         Command::User(command) => user::run(&cx, command).await,

@@ -80,7 +80,8 @@ impl Output {
             _ => return self.local(at),
         };
         match (past, number) {
-            (true, 0) => "just now".to_owned(),
+            // The database's moment may be a little after the one at which this command began.
+            (_, 0) => "just now".to_owned(),
             (true, n) => format!("{n} {unit} ago"),
             (false, n) => format!("in {n} {unit}"),
         }
@@ -146,10 +147,12 @@ mod tests {
             (999_700, "5 min ago"),
             (990_000, "2 h ago"),
             (1_000_090, "in 1 min"),
+            (1_000_059, "in 59 s"),
             (100_000, "1970-01-02 03:46"),
         ] {
             assert_eq!(out.when(Timestamp::from_seconds(seconds)), words);
         }
+        assert_eq!(out.when(Timestamp::from_micros(1_000_000_400_000)), "just now", "not in 0 s");
     }
 
     #[test]

@@ -125,5 +125,5 @@ async fn settle(cx: &Context, store: &Store, choice: Choice, deed: Deed) -> Resu
     if cx.out.json {
         return cx.out.value(&saga);
     }
-    cx.out.line(&format!("{id} is {} and goes on within seconds", saga.state))
+    cx.out.line(&format!("{id} is {} and goes on within a second", saga.state))
 }

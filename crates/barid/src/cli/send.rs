@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::json;
-use store::outbox::SendMessage;
-use store::views::{MessageRow, OpenConversation, Thread};
-use store::{Door, Store};
+use store::channels::Synced;
+use store::compose::{Compose, Composed, Whom};
+use store::views::{MessageRow, Thread};
+use store::{Door, Store, StoreError};
 use types::clock::{Stopwatch, random_token};
 use types::outbound::OutboundContent;
 use types::states::MessageStatus;
 use types::text::{phone_digits, without_nul};
-use types::{ConversationId, MessageId, RequestId};
+use types::{ChannelId, ConversationId, MessageId, RequestId};
 
 use super::{Context, Failure, beside, say};
-use crate::config::Config;
+use crate::config::{Channel, Config, Tenant};
 use crate::wire;
 
 /// Arguments of `send`.
@@ -52,32 +53,42 @@ fn phone(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(cx: &Context, args: Args) -> Result<(), Failure> {
-    let (config, store) = cx.store().await?;
+    let (config, store) = cx.whole().await?;
     let result = queue(cx, &config, &store, &args).await;
     store.close().await;
     result
 }
 
 async fn queue(cx: &Context, config: &Config, store: &Store, args: &Args) -> Result<(), Failure> {
-    let conversation = match (args.conversation, &args.to) {
-        (Some(id), _) => id,
+    let synced = wire::sync(config, store).await?;
+    let to = match (args.conversation, &args.to) {
+        (Some(id), _) => Whom::Conversation(id),
         (None, Some(phone)) => {
-            let door = door(config, store, args.from.as_deref()).await?;
-            store.write(OpenConversation { door, phone: phone.clone() }).await?
+            let (door, region) = door(config, &synced, args.from.as_deref())?;
+            Whom::Phone(door, number(phone, &region)?)
         }
         (None, None) => return Err(Failure::Usage("say whom: --to PHONE or --conversation ID".to_owned())),
     };
-    let pause = if args.no_pause { None } else { Some(wire::pauses(config, &wire::sync(config, store).await?)) };
-    let op = SendMessage {
-        conversation,
-        content: OutboundContent::Text { body: without_nul(&args.text).into_owned() },
+    let pause = (!args.no_pause).then(|| wire::pauses(config, &synced));
+    let op = Compose {
+        to,
+        text: without_nul(&args.text).into_owned(),
+        templates: templates(config, &synced),
         idempotency_key: args.idempotency_key.clone().unwrap_or_else(random_token),
         request_id: RequestId(random_token()),
         pause,
         actor: "cli".to_owned(),
     };
-    let message = store.write(op).await?;
-    let running = beside::server_runs(config);
+    let Composed { conversation, message, template } = store.write(op).await.map_err(|error| match error {
+        StoreError::WindowClosed => anyhow::anyhow!(
+            "nothing was sent: they have not written within 24 hours, and WhatsApp then takes approved templates only. Name one as `template` at this number's [[tenants.channels]], or wait until they write"
+        ),
+        other => other.into(),
+    })?;
+    if template {
+        say("They have not written within 24 hours: the number's template goes instead of your text.");
+    }
+    let running = beside::server_runs(&config.store);
     if !running {
         say("No server is running: the message is saved and goes out when one starts.");
     }
@@ -105,17 +116,41 @@ async fn queue(cx: &Context, config: &Config, store: &Store, args: &Args) -> Res
     }
 }
 
-/// The channel to begin a conversation on.
-async fn door(config: &Config, store: &Store, from: Option<&str>) -> anyhow::Result<Door> {
-    let synced = wire::sync(config, store).await?;
-    let numbers: Vec<&str> = config.tenants.iter().flat_map(|t| &t.channels).map(|c| c.provider_id()).collect();
-    let doors = wire::doors(config, &synced);
-    let Some(from) = from else { return doors.into_iter().next().context("no channel is configured") };
-    let at = numbers.iter().position(|n| *n == from);
-    match at.and_then(|at| doors.into_iter().nth(at)) {
-        Some(door) => Ok(door),
-        None => bail!("there is no number {from}; configured are {}", numbers.join(", ")),
+/// The channel to begin a conversation on, and the country of numbers without a code there.
+fn door(config: &Config, synced: &[Synced], from: Option<&str>) -> anyhow::Result<(Door, String)> {
+    let of = |t: &Tenant| t.region.clone().unwrap_or_else(|| "AE".to_owned());
+    let known: Vec<(&str, String)> =
+        config.tenants.iter().flat_map(|t| t.channels.iter().map(move |c| (c.provider_id(), of(t)))).collect();
+    let mut doors = wire::doors(config, synced).into_iter().zip(known.iter().map(|(_, region)| region.clone()));
+    let Some(from) = from else { return doors.next().context("no channel is configured") };
+    match known.iter().position(|(number, _)| *number == from).and_then(|at| doors.nth(at)) {
+        Some(found) => Ok(found),
+        None => bail!(
+            "there is no number {from}; configured are {}",
+            known.iter().map(|k| k.0).collect::<Vec<_>>().join(", ")
+        ),
     }
+}
+
+/// What each number sends where no free text may go (S4.7).
+fn templates(config: &Config, synced: &[Synced]) -> Vec<(ChannelId, OutboundContent)> {
+    let channels = config.tenants.iter().flat_map(|t| &t.channels);
+    let of = |(channel, door): (&Channel, Door)| {
+        let Channel::Meta(meta) = channel else { return None };
+        let template = meta.template.clone()?;
+        let (name, language) = (template.name, template.language);
+        Some((door.channel, OutboundContent::Template { name, language, parameters: Vec::new() }))
+    };
+    channels.zip(wire::doors(config, synced)).filter_map(of).collect()
+}
+
+/// The number that was typed, with its country code; refused when no telephone can have it.
+fn number(typed: &str, region: &str) -> Result<String, Failure> {
+    engine::understand::dialled(typed, region).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{typed} is no telephone number, neither in {region} nor with a country code: write it as +971 50 123 4567. To somebody who wrote before: --conversation ID"
+        ))
+    })
 }
 
 async fn look(store: &Store, conversation: ConversationId, message: MessageId) -> anyhow::Result<MessageRow> {

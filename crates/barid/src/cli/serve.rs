@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use store::accounts::users::Any;
+use store::accounts::users::HasAdmin;
 use tokio::signal::unix::{SignalKind, signal};
 use types::SystemClock;
 
@@ -86,14 +86,16 @@ fn reload(cx: &Context, app: &mut App) {
     }
 }
 
-/// Where nobody can sign in yet, the log says how the first administrator does: never by a password that everybody knows.
+/// Where there is no administrator yet, the log says how the first administrator does: never by a password that everybody knows.
 async fn first_admin(config: &Config, app: &App) -> anyhow::Result<()> {
-    if app.store().read(Any).await? {
+    if app.store().read(HasAdmin).await? {
         return Ok(());
     }
     let token = app.desk().first_admin_link();
     let base = config.server.public_url.clone().unwrap_or_else(|| format!("http://{}", app.address()));
-    tracing::warn!("nobody can sign in yet. Make the first administrator, once: {base}/start?admin={token}");
+    tracing::warn!(
+        "there is no administrator yet. This makes the first, once, until Barid stops: {base}/start?admin={token}"
+    );
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::TenantIntent;
 use net::{MailServer, MailTls};
 use types::http::Method;
 use types::{ActionKind, OnDoubt, Priority, Secret};
@@ -11,30 +12,10 @@ use super::load::{optional, tables};
 use super::read::{Context, Reader};
 use super::report::Place;
 use super::tree::{Entry, Value};
+use super::values::nearest;
 
 /// The section of one action; `NAME` stands for its name.
 const ACTION: &str = "tenants.actions.NAME";
-
-/// A tenant's own intent, or its word on one of the six.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Intent {
-    /// Its name.
-    pub name: String,
-    /// From which it is learnt.
-    pub phrases: Vec<String>,
-    /// The reply in English.
-    pub reply: Option<String>,
-    /// The reply in Arabic.
-    pub reply_ar: Option<String>,
-    /// What to do; `None`: not said.
-    pub actions: Option<Vec<String>>,
-    /// The title of its tasks.
-    pub title: Option<String>,
-    /// Before others that are sure enough as well.
-    pub priority: u32,
-    /// Percent of confidence below which it is not meant.
-    pub floor: u32,
-}
 
 /// One action of a tenant.
 #[derive(Clone, Debug)]
@@ -89,12 +70,12 @@ pub(super) fn smtp(r: &Reader<'_>) -> Option<Option<MailServer>> {
 }
 
 /// `[[tenants.intents]]`
-pub(super) fn intents(cx: &Context, entries: &[Entry]) -> Option<Vec<Intent>> {
+pub(super) fn intents(cx: &Context, entries: &[Entry]) -> Option<Vec<TenantIntent>> {
     let all: Vec<_> = tables(entries, "intents").map(|(entries, at)| intent(cx, entries, at)).collect();
     all.into_iter().collect()
 }
 
-fn intent(cx: &Context, entries: &[Entry], at: Place) -> Option<Intent> {
+fn intent(cx: &Context, entries: &[Entry], at: Place) -> Option<TenantIntent> {
     let r = Reader::new(cx, "tenants.intents", entries, at);
     let name = r.text_that("name", word, "\"BOOK_ROOM\"");
     let phrases = r.texts("phrases");
@@ -107,15 +88,15 @@ fn intent(cx: &Context, entries: &[Entry], at: Place) -> Option<Intent> {
         r.mistake(&r.place_of("phrases"), "phrases", what, "write five or more, as people would say it");
         return None;
     }
-    Some(Intent {
+    Some(TenantIntent {
         name,
         phrases,
         reply: optional(reply)?,
         reply_ar: optional(reply_ar)?,
         actions: optional(actions)?,
         title: optional(title)?,
-        priority: priority?,
-        floor: floor?,
+        priority: i32::try_from(priority?).unwrap_or(i32::MAX),
+        floor: floor? as f32 / 100.0,
     })
 }
 
@@ -271,17 +252,66 @@ pub(super) fn hours(cx: &Context, entries: &[Entry], timezone: Option<&str>) -> 
 
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// What intents ask for must be there: an action of the tenant's, or one of the kinds.
-pub(super) fn known(cx: &Context, entries: &[Entry], intents: &[Intent], actions: &[Action]) {
-    let tables: Vec<_> = tables(entries, "intents").collect();
-    for (intent, (entries, at)) in intents.iter().zip(tables) {
+/// What no key of an action or an intent can see alone, whatever else is wrong in the file: actions that are not there, places that nothing
+/// fills, mail without a server, addresses that may not be called.
+pub(super) fn known(cx: &Context, tenant: &[Entry], reach: &check::Reach) {
+    let flow = Reader::new(cx, "tenants", tenant, Place::Nowhere).quietly();
+    let asked = super::load::flow(&flow).map(|flow| super::load::keys(&flow)).unwrap_or_default();
+    let actions: Vec<&Entry> = match tenant.iter().find(|e| e.key == "actions").map(|e| &e.node.value) {
+        Some(Value::Table(actions)) => actions.iter().collect(),
+        _ => Vec::new(),
+    };
+    for entry in &actions {
+        if let Value::Table(keys) = &entry.node.value {
+            action_beside(&Reader::new(cx, ACTION, keys, entry.at.clone()), &asked, reach);
+        }
+    }
+    for (entries, at) in tables(tenant, "intents") {
         let r = Reader::new(cx, "tenants.intents", entries, at);
-        for name in intent.actions.iter().flatten() {
-            let there = actions.iter().any(|a| a.name == *name) || name.parse::<ActionKind>().is_ok();
-            if !there {
+        for key in ["reply", "reply_ar"] {
+            let text = r.given(key).and_then(|_| r.quiet().text(key)).unwrap_or_default();
+            if let Err((what, mend)) = engine::check_text(&text) {
+                r.mistake(&r.place_of(key), key, what, mend);
+            }
+        }
+        for name in r.given("actions").and_then(|_| r.quiet().texts("actions")).iter().flatten() {
+            if !actions.iter().any(|a| a.key == *name) && name.parse::<ActionKind>().is_err() {
                 let what = format!("asks for {name:?}, and there is no such action");
                 r.mistake(&r.place_of("actions"), "actions", what, format!("add [tenants.actions.{name}]"));
             }
+        }
+    }
+}
+
+fn action_beside(r: &Reader<'_>, asked: &[String], reach: &check::Reach) {
+    let quiet = r.quiet();
+    if !reach.mail && quiet.texts("email").is_some_and(|to| !to.is_empty()) {
+        let mend = "write host = \"mail.example.com\" under [smtp]";
+        r.mistake(&r.place_of("email"), "email", "needs a mail server, and [smtp] names none", mend);
+    }
+    let text = |key: &str| r.given(key).and_then(|_| quiet.text(key));
+    for key in ["url", "compensate_url", "slack_base"] {
+        reach.check(r, key, text(key));
+    }
+    reach.check(
+        r,
+        "slack_webhook",
+        r.given("slack_webhook").and_then(|_| quiet.secret("slack_webhook")).map(|s| s.expose().to_owned()),
+    );
+    for key in ["url", "body", "compensate_url", "compensate_body"] {
+        let template = text(key).unwrap_or_default();
+        let filled = |place: &&str| {
+            ::acts::PLACES.contains(place)
+                || asked.iter().any(|key| key == place)
+                || key.starts_with("compensate") && place.starts_with("result.")
+        };
+        for place in ::acts::places(&template).filter(|place| !filled(place)) {
+            let like = nearest(place, ::acts::PLACES.iter().copied().chain(asked.iter().map(String::as_str)));
+            let mend = like.map_or_else(
+                || "use what the flow asks for, or one of {name} {phone} {service} {message} {title}".to_owned(),
+                |like| format!("did you mean {{{like}}}?"),
+            );
+            r.mistake(&r.place_of(key), key, format!("{{{place}}} is no place that can be filled"), mend);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::check;
 use super::load::{optional, tables};
 use super::read::{Context, Reader};
 use super::report::Place;
-use super::tree::Entry;
+use super::tree::{Entry, Value};
 
 /// `[[agents]]`
 #[derive(Clone, Debug)]
@@ -139,6 +139,8 @@ pub struct Staff {
     pub wait: Duration,
     /// What is compared.
     pub experiments: Vec<Experiment>,
+    /// What models may take in a day.
+    pub budget: engine::agent::Budget,
 }
 
 const PROVIDERS: [(&str, ProviderKind); 3] =
@@ -236,13 +238,34 @@ pub(super) fn staff(cx: &Context, r: &Reader<'_>, entries: &[Entry]) -> Option<S
     let reader = r.given("understanding_agent").map(|_| r.text("understanding_agent"));
     let wait = r.duration("understanding_wait");
     let experiments: Vec<_> = tables(entries, "experiments").map(|(entries, at)| experiment(cx, entries, at)).collect();
+    let budget = budget(cx, r, entries);
     Some(Staff {
+        budget: budget?,
         agent: optional(agent)?,
         understanding: understanding?,
         reader: optional(reader)?,
         wait: wait?,
         experiments: experiments.into_iter().collect::<Option<_>>()?,
     })
+}
+
+/// `[tenants.budget]`
+fn budget(cx: &Context, tenant: &Reader<'_>, entries: &[Entry]) -> Option<engine::agent::Budget> {
+    let given = entries.iter().find(|e| e.key == "budget");
+    let (inside, at) = match given.map(|e| (&e.node.value, e.at.clone())) {
+        Some((Value::Table(inside), at)) => (inside.as_slice(), at),
+        // Something else than a table was complained of already.
+        Some(_) => return None,
+        None => (&[][..], tenant.place().clone()),
+    };
+    let r = Reader::new(cx, "tenants.budget", inside, at);
+    let cap = |tokens: &str, cost: &str| {
+        let (tokens, cost) = (r.count(tokens), r.decimal(cost));
+        // Bounded by the keys to a million: no cast can go wrong.
+        Some(engine::agent::Cap { tokens: tokens?.into(), cost: (cost? * 1e6).round() as u64 })
+    };
+    let (contact, tenant) = (cap("contact_tokens", "contact_cost"), cap("tenant_tokens", "tenant_cost"));
+    Some(engine::agent::Budget { contact: contact?, tenant: tenant? })
 }
 
 fn experiment(cx: &Context, entries: &[Entry], at: Place) -> Option<Experiment> {

@@ -10,7 +10,7 @@ use super::load::tables;
 use super::read::{Context, Reader};
 use super::report::{Place, Report};
 use super::tree::{Entry, LISTS, NAMED, Value};
-use super::values::{is_loopback, nearest, spell};
+use super::values::{is_loopback, is_private, nearest, spell};
 
 /// Finds keys that nobody knows, and tables of the wrong shape.
 pub(super) fn shape(root: &[Entry], report: &mut Report) {
@@ -86,10 +86,9 @@ fn name(text: &str) -> bool {
     (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// S3.6: a step that outlives its lease would be done by two nodes; S3.5: mail needs a server.
+/// S3.6: a step that outlives its lease would be done by two nodes.
 pub(super) fn actions(cx: &Context, root: &[Entry], tenants: &[Option<Tenant>]) {
     let lease = Reader::top(cx, root, "jobs").quietly().duration("lease");
-    let smtp = Reader::top(cx, root, "smtp");
     for tenant in tenants.iter().flatten() {
         let longest = super::acts::longest(&tenant.actions);
         if let Some(lease) = lease.filter(|lease| *lease <= longest * 2) {
@@ -104,17 +103,6 @@ pub(super) fn actions(cx: &Context, root: &[Entry], tenants: &[Option<Tenant>]) 
                 spell(longest * 2 + Duration::from_secs(1))
             );
             cx.report.borrow_mut().mistake(&Place::Nowhere, "jobs.lease", what, mend);
-        }
-        if let Some(action) = tenant.actions.iter().find(|a| !a.settings.email.is_empty())
-            && smtp.given("host").is_none()
-        {
-            let what = format!("is missing, and the action {:?} of {:?} sends mail", action.name, tenant.slug);
-            cx.report.borrow_mut().mistake(
-                &Place::Nowhere,
-                "smtp.host",
-                what,
-                "write host = \"mail.example.com\" under [smtp]",
-            );
         }
     }
 }
@@ -247,8 +235,21 @@ fn tokens(jobs: &Reader<'_>) {
 fn tenants(cx: &Context, root: &[Entry]) {
     let mut seen = Seen::default();
     let mut any = false;
+    let reach = Reach {
+        mail: Reader::top(cx, root, "smtp").given("host").is_some(),
+        private: Reader::top(cx, root, "send").quietly().flag("allow_private") == Some(true),
+    };
+    let alerts = Reader::top(cx, root, "alerts");
+    for key in ["webhook", "slack"] {
+        reach.check(
+            &alerts,
+            key,
+            alerts.given(key).and_then(|_| alerts.quiet().secret(key)).map(|s| s.expose().to_owned()),
+        );
+    }
     for (entries, at) in tables(root, "tenants") {
         any = true;
+        super::acts::known(cx, entries, &reach);
         let tenant = Reader::new(cx, "tenants", entries, at).quietly();
         let slug = tenant.text("slug").unwrap_or_default();
         seen.once(cx, &tenant, "slug", &slug, &slug);
@@ -279,6 +280,24 @@ fn tenants(cx: &Context, root: &[Entry]) {
             "there are none: every webhook is refused",
             "add [[tenants]]",
         );
+    }
+}
+
+/// What calls outside may use.
+pub(super) struct Reach {
+    /// There is a mail server.
+    pub(super) mail: bool,
+    /// Addresses of this machine and network may be called.
+    private: bool,
+}
+
+impl Reach {
+    /// S7.3: an address that would be refused at every call is a mistake now.
+    pub(super) fn check(&self, r: &Reader<'_>, key: &str, address: Option<String>) {
+        if address.is_some_and(|address| !self.private && is_private(&address)) {
+            let what = "is an address of this machine or network, and calls there are refused";
+            r.mistake(&r.place_of(key), key, what, "write allow_private = true under [send], or a public address");
+        }
     }
 }
 
@@ -352,7 +371,7 @@ pub(super) fn known_name(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A language tag: `en`, `ar`, `pt-BR`.
+/// A tag of a language that Barid speaks: `en`, `ar`, `en-GB`.
 pub(super) fn language(text: &str) -> Result<(), String> {
     let mut parts = text.split('-');
     let first = parts.next().unwrap_or_default();
@@ -360,12 +379,15 @@ pub(super) fn language(text: &str) -> Result<(), String> {
     if !(2..=3).contains(&first.len()) || !first.chars().all(|c| c.is_ascii_lowercase()) || !rest {
         return Err(format!("{text:?} is not a language tag"));
     }
+    if !matches!(first, "en" | "ar") {
+        return Err(format!("{text:?} is neither English (\"en\") nor Arabic (\"ar\"), which are what Barid speaks"));
+    }
     Ok(())
 }
 
 /// A country: two capital letters.
 pub(super) fn region(text: &str) -> Result<(), String> {
-    if text.len() != 2 || !text.chars().all(|c| c.is_ascii_uppercase()) {
+    if !engine::understand::is_region(text) {
         return Err(format!("{text:?} is not a country of two capital letters"));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! From file and environment to [`Config`], or to every mistake at once.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,11 +24,31 @@ use types::Secret;
 /// # Errors
 /// Every mistake there is, in the order of the file; never just the first.
 pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Config, Vec<Mistake>> {
-    let Some(path) = path else { return load_text("", "barid.toml", Path::new(""), env) };
+    let (text, name, folder) = source(path)?;
+    load_text(&text, &name, folder, env)
+}
+
+/// Only the database of it, for commands that look at nothing else: they need none of the other sections' secrets.
+///
+/// # Errors
+/// What keeps `[store]` from being read.
+pub fn load_store(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) -> Result<Store, Vec<Mistake>> {
+    let (text, name, folder) = source(path)?;
+    let (root, cx) = parsed(&text, &name, folder, env);
+    let read = store(&Reader::top(&cx, &root, "store"));
+    let report = cx.report.into_inner();
+    match read {
+        Some(store) if report.mistakes.is_empty() => Ok(store),
+        _ => Err(report.mistakes),
+    }
+}
+
+/// The file's text, its name, and its folder.
+fn source(path: Option<&Path>) -> Result<(String, String, &Path), Vec<Mistake>> {
+    let Some(path) = path else { return Ok((String::new(), "barid.toml".to_owned(), Path::new(""))) };
     let name = path.display().to_string();
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
     match std::fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => load_text(&text, &name, folder, env),
+        Ok(Ok(text)) => Ok((text, name, path.parent().unwrap_or_else(|| Path::new("")))),
         Ok(Err(_)) => Err(vec![whole_file(name, "is not UTF-8", "save the file as UTF-8")]),
         Err(why) => Err(vec![whole_file(
             name,
@@ -41,6 +62,17 @@ fn whole_file(file: String, what: &str, mend: &str) -> Mistake {
     Mistake { file, line: None, column: None, key: String::new(), what: what.to_owned(), mend: mend.to_owned() }
 }
 
+/// The tree with the environment laid over it, and what reading it needs.
+fn parsed(text: &str, name: &str, folder: &Path, env: impl Iterator<Item = (String, String)>) -> (Vec<Entry>, Context) {
+    let mut report = Report::new(name);
+    let mut variables: Vec<(String, String)> = env.collect();
+    variables.sort();
+    let mut root = tree::parse(text.trim_start_matches('\u{feff}'), &mut report);
+    tree::overlay(&mut root, &variables, &mut report);
+    let env = variables.into_iter().collect();
+    (root, Context { env, folder: folder.to_owned(), report: RefCell::new(report) })
+}
+
 /// As [`load`], from a text: `name` stands in mistakes, and relative paths begin at `folder`.
 ///
 /// # Errors
@@ -51,15 +83,9 @@ pub fn load_text(
     folder: &Path,
     env: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, Vec<Mistake>> {
-    let mut report = Report::new(name);
-    let mut variables: Vec<(String, String)> = env.collect();
-    variables.sort();
-    let mut root = tree::parse(text.trim_start_matches('\u{feff}'), &mut report);
-    tree::overlay(&mut root, &variables, &mut report);
-    check::shape(&root, &mut report);
-    let enhanced = enhanced(&variables, &mut report);
-    let cx = Context { env: variables.into_iter().collect(), folder: folder.to_owned(), report: RefCell::new(report) };
-
+    let (root, cx) = parsed(text, name, folder, env);
+    check::shape(&root, &mut cx.report.borrow_mut());
+    let enhanced = enhanced(&cx.env, &mut cx.report.borrow_mut());
     let server = server(&Reader::top(&cx, &root, "server"));
     let store = store(&Reader::top(&cx, &root, "store"));
     let jobs = jobs(&Reader::top(&cx, &root, "jobs"));
@@ -109,9 +135,9 @@ pub fn load_text(
 }
 
 /// `WA_ENHANCED_PROCESSING`, under the name that operators know from before Barid.
-fn enhanced(variables: &[(String, String)], report: &mut Report) -> bool {
+fn enhanced(variables: &HashMap<String, String>, report: &mut Report) -> bool {
     const NAME: &str = "WA_ENHANCED_PROCESSING";
-    let Some((_, text)) = variables.iter().find(|(name, _)| name == NAME) else { return true };
+    let Some(text) = variables.get(NAME) else { return true };
     match text.trim().to_ascii_lowercase().as_str() {
         "" | "true" | "1" | "yes" | "on" => true,
         "false" | "0" | "no" | "off" => false,
@@ -191,7 +217,13 @@ fn store(r: &Reader<'_>) -> Option<Store> {
     }
     // An embedded database is never away without its disk.
     spool(r)?;
-    Some(Store { url: StoreUrl::Sqlite(r.resolve(file, &at)), spool: None })
+    let path = r.resolve(file, &at);
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.is_dir()) {
+        let shown = folder.display();
+        r.mistake(&at, "url", format!("there is no folder {shown}"), format!("make it: mkdir -p {shown}"));
+        return None;
+    }
+    Some(Store { url: StoreUrl::Sqlite(path), spool: None })
 }
 
 fn spool(r: &Reader<'_>) -> Option<Option<(PathBuf, usize)>> {
@@ -321,9 +353,6 @@ fn tenant(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Opti
     let gather = r.count("gather_ms");
     let hours = acts::hours(cx, entries, timezone.as_deref());
     let (intents, actions) = (acts::intents(cx, entries), acts::actions(cx, entries));
-    if let (Some(intents), Some(actions)) = (&intents, &actions) {
-        acts::known(cx, entries, intents, actions);
-    }
     let staff = agents::staff(cx, &r, entries);
     let channels: Vec<Option<Channel>> =
         tables(entries, "channels").map(|(entries, at)| channel(cx, entries, at, rates)).collect();
@@ -363,7 +392,27 @@ pub(super) fn flow(r: &Reader<'_>) -> Option<Flow> {
         );
         return None;
     }
+    if let Err((line, what, mend)) = read_flow(&path) {
+        r.mistake_in(path.display().to_string(), line, what, mend);
+        return None;
+    }
     Some(Flow::File(path))
+}
+
+/// A flow file; else the line, what is wrong and the mend.
+fn read_flow(path: &Path) -> Result<engine::Flow, (Option<usize>, String, String)> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|e| (None, format!("cannot be read: {e}"), "make it a file of UTF-8 text".to_owned()))?;
+    engine::Flow::from_toml(&text).map_err(|e| (Some(e.line), e.what, e.mend))
+}
+
+/// The keys of a flow's questions.
+pub(super) fn keys(flow: &Flow) -> Vec<String> {
+    let flow = match flow {
+        Flow::Default => engine::Flow::default_flow(),
+        Flow::File(path) => read_flow(path).unwrap_or_default(),
+    };
+    flow.keys().map(str::to_owned).collect()
 }
 
 fn channel(cx: &Context, entries: &[Entry], at: Place, rates: (u32, u32)) -> Option<Channel> {

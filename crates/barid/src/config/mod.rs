@@ -30,10 +30,10 @@ use std::time::Duration;
 
 use types::Secret;
 
-pub use acts::{Action, Intent};
+pub use acts::Action;
 pub use agents::{Agent, Arm, Experiment, Goal, Provider, ProviderKind, Staff, Understanding};
 pub use keys::{KEYS, Key, Kind, Only, reference};
-pub use load::{load, load_text};
+pub use load::{load, load_store, load_text};
 pub use report::Mistake;
 pub use shown::Shown;
 
@@ -289,7 +289,7 @@ pub struct Tenant {
     /// When people are there; `None`: always (S3.10).
     pub hours: Option<engine::Hours>,
     /// Its own intents, and its word on the six (S3.4).
-    pub intents: Vec<Intent>,
+    pub intents: Vec<engine::TenantIntent>,
     /// What it has done beside replies (S3.5).
     pub actions: Vec<Action>,
     /// Agents, experiments, and who understands.

@@ -11,7 +11,7 @@ use types::Secret;
 
 use super::acts::Headers;
 use super::keys::{KEYS, Key, Kind, Only};
-use super::report::{Place, Report};
+use super::report::{Mistake, Place, Report};
 use super::tree::{Entry, Node, Value, parse_value};
 use super::values::{self, Unset, cut, spell};
 
@@ -61,6 +61,11 @@ impl<'a> Reader<'a> {
         self
     }
 
+    /// The same again, beside this one.
+    pub(super) fn quiet(&self) -> Self {
+        Self { at: self.at.clone(), quiet: true, ..*self }
+    }
+
     /// The same table, as a channel of this kind.
     pub(super) fn of(mut self, only: Only) -> Self {
         self.only = only;
@@ -87,6 +92,13 @@ impl<'a> Reader<'a> {
     pub(super) fn mistake(&self, at: &Place, key: &str, what: impl Into<String>, mend: impl Into<String>) {
         if !self.quiet {
             self.cx.report.borrow_mut().mistake(at, &self.path(key), what, mend);
+        }
+    }
+
+    /// A mistake in another file that this one names.
+    pub(super) fn mistake_in(&self, file: String, line: Option<usize>, what: String, mend: String) {
+        if !self.quiet {
+            self.cx.report.borrow_mut().add(Mistake { file, line, column: None, key: String::new(), what, mend });
         }
     }
 

@@ -79,7 +79,11 @@ impl Report {
 
     pub(super) fn mistake(&mut self, at: &Place, path: &str, what: impl Into<String>, mend: impl Into<String>) {
         let found = self.note(at, path, what, mend);
-        // The same thing can be seen twice, by the shape and by the reader; a person needs it once.
+        self.add(found);
+    }
+
+    /// The same thing can be seen twice, by the shape and by the reader; a person needs it once.
+    pub(super) fn add(&mut self, found: Mistake) {
         if !self.mistakes.contains(&found) {
             self.mistakes.push(found);
         }

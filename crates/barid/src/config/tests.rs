@@ -169,7 +169,8 @@ fn an_installation_can_live_in_variables_alone() {
 fn secrets_come_from_files_and_several_at_once() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("one"), "first\n").unwrap();
-    std::fs::write(folder.path().join("flow.toml"), "").unwrap();
+    let flow = "[[question]]\nkey = \"name\"\nfills = \"name\"\nen = [\"Your name?\"]\n";
+    std::fs::write(folder.path().join("flow.toml"), flow).unwrap();
     let file = folder.path().join("barid.toml");
     let text = APPENDIX_C
         .replace(r#"app_secret = "${META_APP_SECRET}""#, r#"app_secret = [{ file = "one" }, "${META_APP_SECRET}"]"#)
@@ -468,4 +469,76 @@ fn the_reference_is_up_to_date() {
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(found == reference(), "docs/config.md is out of date: run `cargo xtask docs`");
+}
+
+/// A tenant that is wrong in itself, in what its texts and actions name, and in what it calls: all of it comes in the first round, with its line.
+#[test]
+fn what_only_shows_in_use_is_found_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = "[[question]]\nkey = \"branch\"\nfills = \"text\"\nen = [\"Which branch, {nmae}?\"]\n";
+    std::fs::write(folder.path().join("flow.toml"), flow).unwrap();
+    let text = r#"[store]
+url = "sqlite:nowhere/barid.db"
+[[tenants]]
+slug = "a"
+business = "B"
+assistant = "C"
+language = "xx"
+region = "XX"
+flow = "flow.toml"
+[tenants.hours]
+saturday = "20:00-02:00"
+sunday = "25:00-26:00"
+[tenants.actions.create_order]
+email = ["orders@example.com"]
+url = "http://10.0.0.7/orders/{lead}"
+body = '{"who": "{nmae}", "key": "{key}", "was": "{result.id}"}'
+compensate_url = "https://crm.example.com/orders/{result.id}"
+[[tenants.intents]]
+name = "BOOK_ROOM"
+phrases = ["I want a room", "book a room", "reserve a room"]
+reply = "I'll hold it for you, {nmae}."
+actions = ["crate_order"]
+[[tenants.channels]]
+kind = "greenapi"
+instance = "11"
+api_token = "${NOT_THERE}"
+webhook_token = "${GREEN_WEBHOOK_TOKEN}"
+"#;
+    let mistakes = load_text(text, "barid.toml", folder.path(), env(&[])).unwrap_err();
+    let found = |file: &str, line: usize, words: &str| {
+        let there =
+            mistakes.iter().any(|m| m.file.ends_with(file) && m.line == Some(line) && m.to_string().contains(words));
+        assert!(
+            there,
+            "{file}:{line} {words}\n{}",
+            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        );
+    };
+    found("barid.toml", 2, "mkdir -p");
+    found("barid.toml", 7, "neither English");
+    found("barid.toml", 8, "not a country");
+    found("flow.toml", 4, "{nmae} is no place");
+    found("barid.toml", 12, "25:00-26:00");
+    found("barid.toml", 14, "needs a mail server");
+    found("barid.toml", 15, "allow_private = true");
+    found("barid.toml", 15, "{lead} is no place");
+    found("barid.toml", 16, "did you mean {name}?");
+    found("barid.toml", 16, "{result.id} is no place");
+    found("barid.toml", 21, "{nmae} is no place");
+    found("barid.toml", 22, "there is no such action");
+    found("barid.toml", 26, "NOT_THERE");
+    assert_eq!(mistakes.len(), 13, "and nothing is said twice: {mistakes:#?}");
+}
+
+/// What looks only at the database needs nothing else of the file: no secret of a channel, no flow.
+#[test]
+fn the_store_is_read_without_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("barid.toml");
+    std::fs::write(&path, APPENDIX_C).unwrap();
+    let store = load_store(Some(&path), std::iter::empty()).unwrap();
+    assert_eq!(store.url, StoreUrl::Sqlite(folder.path().join("barid.db")));
+    std::fs::write(&path, "[store]\nurl = \"mysql:x\"\n").unwrap();
+    assert_eq!(load_store(Some(&path), std::iter::empty()).unwrap_err().len(), 1);
 }

@@ -99,12 +99,23 @@ pub(super) fn web_address(text: &str) -> Result<String, Why> {
 
 /// Whether an address that [`web_address`] let through stays on this machine.
 pub(super) fn is_loopback(address: &str) -> bool {
-    let host = address.split("://").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
-    let name = host.strip_prefix('[').map_or_else(|| host.split(':').next(), |v6| v6.split(']').next());
-    let name = name.unwrap_or_default();
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let name = host(address);
+    names_this_machine(name) || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Whether an address names this machine or its network outright; what a name stands for is looked at when it is called.
+pub(super) fn is_private(address: &str) -> bool {
+    let name = host(address);
+    names_this_machine(name) || name.parse::<std::net::IpAddr>().is_ok_and(|ip| !net::is_public(ip))
+}
+
+fn names_this_machine(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn host(address: &str) -> &str {
+    let host = address.split("://").nth(1).unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
+    host.strip_prefix('[').map_or_else(|| host.split(':').next(), |v6| v6.split(']').next()).unwrap_or_default()
 }
 
 /// Why `${…}` could not be replaced.
@@ -157,7 +168,14 @@ pub(super) fn expand(text: &str, env: impl Fn(&str) -> Option<String>) -> Result
 pub(super) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |k: &&str| distance(given, k);
     let best = known.into_iter().min_by_key(near)?;
-    (distance(given, best) <= (best.chars().count() / 3).max(1)).then_some(best)
+    // Two letters in each other's place are one slip of the hand, and two changes.
+    let letters = |text: &str| {
+        let mut all: Vec<char> = text.chars().collect();
+        all.sort_unstable();
+        all
+    };
+    let near = distance(given, best);
+    (near <= (best.chars().count() / 3).max(1) || near == 2 && letters(given) == letters(best)).then_some(best)
 }
 
 /// How many letters to add, drop or change (Levenshtein).

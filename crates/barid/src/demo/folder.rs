@@ -15,6 +15,8 @@ const CONFIG: &str = "barid.toml";
 const SECRETS: &str = "secrets";
 const RUNNING: &str = "running.json";
 const DATABASE: &str = "demo.db";
+/// The database where no other is named: in this folder.
+pub(super) const STORE: &str = "sqlite:demo.db";
 
 /// Where a running demo is reached, for `barid chat`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -173,7 +175,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::at(dir.path());
         folder.secrets().unwrap();
-        let text = sample::configuration(super::super::LISTEN, "http://127.0.0.1:4000");
+        let text = sample::configuration(super::super::LISTEN, "http://127.0.0.1:4000", STORE);
         let config = folder.load(&text).unwrap();
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
         assert_eq!(config.tenants[0].channels.len(), 2);

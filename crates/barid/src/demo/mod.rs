@@ -19,10 +19,13 @@ use std::time::Duration;
 
 use admin::api::Desk;
 use anyhow::{Context, bail};
+use simulator::llm::Act;
 use simulator::{GreenInstance, MetaNumber, Simulator, SimulatorOptions, StatusPlan, WebhookTargets};
 use store::Store;
 use store::accounts::links::Purpose;
 use store::accounts::users::{Add, PasswordOf};
+use store::desk::agents::{Flags, SetFlag};
+use store::desk::tenants::Tenants;
 use store::desk::{Access, By, Role};
 use tokio::net::TcpListener;
 use types::clock::ShiftedClock;
@@ -53,6 +56,8 @@ pub struct Options {
     pub reset: bool,
     /// Begin with sample leads, where the folder is new.
     pub sample: bool,
+    /// The database; `None`: a file in its folder.
+    pub store: Option<String>,
     /// More of the engine's start: metrics, routes.
     pub start: Start,
 }
@@ -84,12 +89,17 @@ pub async fn start(mut options: Options, clock: SharedClock) -> anyhow::Result<D
     let clock: SharedClock = Arc::clone(&ahead) as SharedClock;
     let simulator = Arc::new(Simulator::start(providers(&secrets, Arc::clone(&clock))).await?);
     options.start.simulator = Some(Arc::new(DemoWorld::new(Arc::clone(&simulator), ahead)));
-    let text = sample::configuration(address, &simulator.base_url());
+    let store = options.store.as_deref().unwrap_or(folder::STORE);
+    // The page moves the demo's clock, and a server's database would live by its own.
+    options.start.own_clock = true;
+    let text = sample::configuration(address, &simulator.base_url(), store);
     let config = folder.load(&text)?;
     if options.sample {
         seed::seed(&config, clock.now()).await?;
     }
     let app = App::start_on(listener, &config, clock, options.start).await?;
+    simulator.llm().always(sample::AGENT, Act::Slow(Duration::from_millis(400), Box::new(Act::Receive)));
+    hold_back(app.store()).await?;
     let url = format!("http://{}", app.address());
     simulator.set_webhooks(&WebhookTargets {
         meta_url: Some(format!("{url}/api/webhooks/whatsapp")),
@@ -106,6 +116,20 @@ pub async fn start(mut options: Options, clock: SharedClock) -> anyhow::Result<D
     )?;
     let token = way_in(app.store()).await?;
     Ok(Demo { app, simulator, folder, token })
+}
+
+/// The experiment begins rolled out to nobody, so that who chats first meets the flow that they read of; one button rolls it out.
+async fn hold_back(store: &Store) -> anyhow::Result<()> {
+    for tenant in store.read(Tenants(Access::All)).await? {
+        let name = format!("experiment:{}", sample::EXPERIMENT);
+        if store.read(Flags(tenant.id)).await?.iter().any(|flag| flag.name == name) {
+            continue;
+        }
+        let (by, reason) = (By::system("demo"), Some("roll it out, and chat".to_owned()));
+        let set = SetFlag { tenant: tenant.id, name, on: true, percent: 0, reason, access: Access::All, by };
+        store.write(set).await?;
+    }
+    Ok(())
 }
 
 /// The demo's own person, and a link that signs in as them once.

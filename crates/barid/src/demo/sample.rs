@@ -17,14 +17,20 @@ pub const PHONE: &str = "97137000001";
 /// Its instance at Green API.
 pub const INSTANCE: &str = "1101000001";
 
+/// Its agent, whose model is played.
+pub const AGENT: &str = "front_desk";
+/// What it compares.
+pub const EXPERIMENT: &str = "who_answers";
+
 /// The files of the folder `secrets`, by name.
-pub const FILES: [&str; 7] = [
+pub const FILES: [&str; 8] = [
     "meta_verify_token",
     "meta_app_secret",
     "meta_access_token",
     "green_api_token",
     "green_webhook_token",
     "runner_token",
+    "model_key",
     "webhook_key",
 ];
 
@@ -43,6 +49,8 @@ pub struct Secrets {
     pub green_webhook_token: String,
     /// Opens `/api/jobs/*`.
     pub runner_token: String,
+    /// Opens the played model.
+    pub model_key: String,
     /// Makes the secrets of outgoing webhooks.
     pub webhook_key: String,
 }
@@ -53,7 +61,7 @@ impl Secrets {
     /// # Errors
     /// Those of `make`.
     pub fn each<E>(mut make: impl FnMut(&'static str) -> Result<String, E>) -> Result<Self, E> {
-        let [verify, app, access, api, webhook, runner, key] = FILES;
+        let [verify, app, access, api, webhook, runner, model, key] = FILES;
         Ok(Self {
             meta_verify_token: make(verify)?,
             meta_app_secret: make(app)?,
@@ -61,6 +69,7 @@ impl Secrets {
             green_api_token: make(api)?,
             green_webhook_token: make(webhook)?,
             runner_token: make(runner)?,
+            model_key: make(model)?,
             webhook_key: make(key)?,
         })
     }
@@ -72,9 +81,10 @@ pub fn secret() -> String {
     random_token()
 }
 
-/// The configuration of the demo: `listen` is the engine's address, `providers` that of the simulated ones.
+/// The configuration of the demo: `listen` is the engine's address, `providers` that of the simulated ones, `store` the database.
 #[must_use]
-pub fn configuration(listen: SocketAddr, providers: &str) -> String {
+pub fn configuration(listen: SocketAddr, providers: &str, store: &str) -> String {
+    let (agents, experiment) = (agents(providers), experiment());
     format!(
         r#"# Written by `barid demo` at each start: change a copy. The secrets beside it are random.
 
@@ -83,7 +93,7 @@ listen = "{listen}"
 public_url = "http://{listen}"
 
 [store]
-url = "sqlite:demo.db"
+url = {store:?}
 
 [jobs]
 runner_token = {{ file = "secrets/runner_token" }}
@@ -97,6 +107,7 @@ allow_private = true     # so that you can listen to outgoing webhooks on this m
 [log]
 level = "warn"
 
+{agents}
 [[tenants]]
 slug = "alain"
 business = "{BUSINESS}"
@@ -136,6 +147,7 @@ reply_ar = "أهلاً بك في مكتبنا، وسيكون أحد زملائن
 actions = ["visit"]
 title = "Visits the office"
 
+{experiment}
 [[tenants.channels]]
 kind = "meta"
 phone_number_id = "{NUMBER}"
@@ -150,6 +162,43 @@ instance = "{INSTANCE}"
 api_token = {{ file = "secrets/green_api_token" }}
 webhook_token = {{ file = "secrets/green_webhook_token" }}
 api_base = "{providers}"
+"#
+    )
+}
+
+/// Its agent. The model is played by the simulated vendor.
+fn agents(providers: &str) -> String {
+    format!(
+        r#"# A language model that is only played; with a vendor's name, address and key in its place it is a real one.
+[[agents]]
+name = "{AGENT}"
+prompt = "You are {{assistant}}, at the front desk of {{business}}. Find out what people need, their full name and e-mail address, then call a colleague."
+tools = ["set_field", "hand_over"]
+[[agents.providers]]
+name = "played"
+kind = "openai"
+base_url = "{providers}/llm/{AGENT}"
+model = "played-1"
+api_key = {{ file = "secrets/model_key" }}
+price_in = 0.5
+price_out = 1.5
+"#
+    )
+}
+
+/// What it compares.
+fn experiment() -> String {
+    format!(
+        r#"# Does an agent get more people's address than the flow? It begins rolled out to nobody: see the page "Agents and experiments".
+[[tenants.experiments]]
+name = "{EXPERIMENT}"
+goal = "contact"
+[[tenants.experiments.arms]]
+name = "flow"
+agent = "flow"
+[[tenants.experiments.arms]]
+name = "agent"
+agent = "{AGENT}"
 "#
     )
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use store::accounts::users;
 use store::breakers::Moved;
 use store::desk::acts::{AddNote, Answer, Deed, Do};
 use store::desk::follow::{Keep, Look, WhereAmI};
@@ -14,7 +15,7 @@ use store::inbox::{Accept, Accepted, Arrival};
 use store::jobs::{FailTurn, Finish, FinishTurn, Reply};
 use store::leases::Claim;
 use store::outbox::RecordAttempt;
-use store::{Claimed, Deliver, Door, Lease, Next, Policy, SqliteOptions, Store, Work};
+use store::{Claimed, Deliver, Door, Lease, Next, Policy, Store, Work};
 use types::breaker::BreakerRecord;
 use types::clock::ShiftedClock;
 use types::inbound::{Content, Event, Identity, Inbound, Item, Route, StatusReport};
@@ -33,13 +34,19 @@ const SECOND: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the database cannot be made.
 pub async fn seed(config: &Config, now: Timestamp) -> anyhow::Result<bool> {
-    let StoreUrl::Sqlite(path) = &config.store.url else { return Ok(false) };
-    if path.exists() {
+    if let StoreUrl::Sqlite(path) = &config.store.url
+        && path.exists()
+    {
         return Ok(false);
     }
     let longest = CHATS.iter().flat_map(|c| c.lines).map(|l| l.ago).max().unwrap_or(0);
     let clock = Arc::new(ShiftedClock::still(now.minus(Duration::from_secs(u64::from(longest) * 60 + 60))));
-    let store = Store::open_sqlite(&SqliteOptions::at(path), clock.clone()).await?;
+    let store = wire::open_store(config, clock.clone(), true).await?;
+    // A server has a database before its tables: what tells is whether somebody uses it.
+    if store.read(users::HasAdmin).await? {
+        store.close().await;
+        return Ok(false);
+    }
     let synced = wire::sync(config, &store).await?;
     let doors = wire::doors(config, &synced);
     let policy = Arc::new(wire::policy(config, &synced));

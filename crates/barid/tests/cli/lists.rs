@@ -124,6 +124,12 @@ async fn dead_letters_are_decided_and_worked() {
 async fn a_key_sends_once() {
     let prepared = Prepared::new().await;
     let folder = prepared.folder.path();
+    // They wrote long ago: without a template, nothing may go.
+    let refused = run(folder, "send --to 971500000101 hello");
+    assert_eq!((refused.code, refused.err.contains("24 hours"), refused.out.as_str()), (1, true, ""), "{refused:?}");
+    let file = folder.join("barid.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text + "template = \"follow_up\"\n").unwrap();
     let send = |key: &str| {
         let args = ["send", "--to", "+971 50 000 0101", "Your visa is ready", "--idempotency-key", key, "--json"];
         run_with(folder, &args, "").good().json()
@@ -138,4 +144,35 @@ async fn a_key_sends_once() {
     assert_eq!((people, &thread["conversation"]["state"]), (2, &"paused".into()));
     let waited = run_with(folder, &["send", "--to", "971500000101", "x", "--wait", "--timeout", "1"], "");
     assert_eq!((waited.code, waited.err.contains("still open")), (1, true), "{waited:?}");
+}
+
+/// Appendix D: stored webhooks go through today's engine, and what would be said otherwise shows; nothing is sent or changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn replay_shows_what_would_be_said_today() {
+    let prepared = Prepared::new().await;
+    let folder = prepared.folder.path();
+    let before = run(folder, "export --format jsonl").good().out;
+    let rows = run(folder, "replay --json").good().json();
+    let rows = rows.as_array().unwrap();
+    let of = |text: &str| rows.iter().find(|r| r["text"] == text).unwrap_or_else(|| panic!("{text}: {rows:?}"));
+    for text in ["Hi", "I need a golden visa", "Rashid Kareem", "Hello"] {
+        assert_eq!((of(text)["same"].as_bool(), of(text)["then"].is_string()), (Some(true), true), "{text}");
+    }
+    let missed = of("Anyone there?");
+    assert_eq!(
+        (missed["same"].as_bool(), missed["then"].is_null(), missed["now"].is_string()),
+        (Some(false), true, true)
+    );
+    // The assistant has another name today: only greetings change.
+    let file = folder.join("barid.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("assistant = \"ABCai\"", "assistant = \"Noor\"");
+    std::fs::write(&file, text).unwrap();
+    let id = of("Hi")["conversation_id"].as_str().unwrap();
+    let ran = run(folder, &format!("replay --changed {id}")).good();
+    assert!(
+        ran.out.contains("  they  Hi\n  then  Hi 👋 I'm ABCai") && ran.out.contains("  now   Hi 👋 I'm Noor"),
+        "{ran:?}"
+    );
+    assert!(!ran.out.contains("golden visa") && ran.err.contains("1 of 3 messages"), "{ran:?}");
+    assert_eq!(run(folder, "export --format jsonl").good().out, before, "nothing is written");
 }

@@ -50,6 +50,82 @@ fn failure_is_exit_1_with_the_mend() {
     }
 }
 
+/// A number that no telephone has is refused before anything is saved; one of the tenant's own country needs no code.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_telephone_numbers_are_written_to() {
+    let prepared = Prepared::new().await;
+    let folder = prepared.folder.path();
+    for wrong in ["12345", "999999999999999", "+999123456789"] {
+        let ran = run(folder, &format!("send --to {wrong} hello"));
+        assert_eq!((ran.code, ran.err.contains("no telephone number")), (2, true), "{ran:?}");
+    }
+    let local = run(folder, "send --to 0500000101 hello");
+    assert!(local.err.contains("24 hours"), "known as +971500000101: {local:?}");
+}
+
+/// Who only looks needs none of the secrets; who acts by the configuration is told which are missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_needs_no_secrets() {
+    let prepared = Prepared::new().await;
+    let folder = prepared.folder.path();
+    let file = folder.join("barid.toml");
+    let text = std::fs::read_to_string(&file).unwrap().replace("\"access\"", "\"${NOT_EXPORTED}\"");
+    std::fs::write(&file, text).unwrap();
+    for args in [
+        "conversations",
+        "failed list",
+        "failed list --pending",
+        "dlq list",
+        "jobs list",
+        "sagas list",
+        "breakers list",
+        "user list",
+        "token list",
+        "export",
+    ] {
+        run(folder, args).good();
+    }
+    for args in ["send --to 971500000101 hello", "doctor", "check"] {
+        let ran = run(folder, args);
+        assert_eq!((ran.code, format!("{ran:?}").contains("NOT_EXPORTED")), (1, true), "{args}: {ran:?}");
+    }
+}
+
+/// Programs that read JSON numbers as doubles must not lose an id's last digits.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_in_json_is_too_large_for_a_double() {
+    fn numbers(value: &serde_json::Value, found: &mut Vec<i64>) {
+        match value {
+            serde_json::Value::Array(all) => all.iter().for_each(|v| numbers(v, found)),
+            serde_json::Value::Object(all) => all.values().for_each(|v| numbers(v, found)),
+            serde_json::Value::Number(n) => found.extend(n.as_i64()),
+            _ => {}
+        }
+    }
+    let prepared = Prepared::new().await;
+    let folder = prepared.folder.path();
+    let newest = run(folder, "conversations --json").good().json()[0]["id"].as_str().unwrap().to_owned();
+    let letter = run(folder, "dlq list --json").good().json()[0]["id"].as_str().unwrap().to_owned();
+    for args in [
+        "conversations",
+        &format!("conversations show {newest}"),
+        "failed list",
+        "dlq list",
+        &format!("dlq show {letter}"),
+        "jobs list",
+        "sagas list",
+        "breakers list",
+        "user list",
+        "token list",
+        "flags list",
+    ] {
+        let json = run(folder, &format!("{args} --json")).good().json();
+        let mut found = Vec::new();
+        numbers(&json, &mut found);
+        assert!(found.iter().all(|n| n.unsigned_abs() < 1 << 53), "{args}: {json}");
+    }
+}
+
 /// `check` names every mistake with its line and its mend, and is silent about secrets.
 #[test]
 fn check_names_every_mistake() {

@@ -124,6 +124,47 @@ async fn vendors_that_hang_or_lie_leave_the_flows_answer() {
     }
 }
 
+/// RELIABILITY 4.25: a thousand messages of one sender cost no more than a day's budget; then the flow answers, and the page and the API say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_senders_budget_of_the_day_ends_and_the_flow_goes_on() {
+    let world = with_agent().env(&[("BARID__TENANTS__0__BUDGET__CONTACT_TOKENS", "1000")]).start().await;
+    let llm = world.sim.llm();
+    for n in 0..6 {
+        assert_eq!(world.say(PHONE, &format!("hello number {n}")).await, "sent");
+    }
+    world.settled().await;
+    let spent: u64 = llm.asked().iter().map(|a| a.input + a.output).sum();
+    let last = llm.asked().last().map_or(0, |a| a.input + a.output);
+    assert!(spent >= 1_000 && spent - last < 1_000, "the turn that used it up was the last: {spent}, {last}");
+    let asked = llm.count();
+    assert_eq!(world.one("SELECT COUNT(*) FROM agent_log WHERE status = 'budget'").await, (6 - asked).to_string());
+    assert_eq!(world.say("971500000177", "Hello").await, "sent");
+    assert_eq!(llm.count(), asked + 1, "another sender has a budget of their own");
+    let secret = world.token(vec![store::desk::Scope::Read]).await;
+    let answer = world.http.get(world.url("/api/v1/agents")).bearer_auth(&secret).send().await.unwrap();
+    let shown = answer.json::<Value>().await.unwrap()["data"][1]["budget"].clone();
+    assert_eq!((&shown["contacts_at_cap"], &shown["reached"]), (&json!(1), &json!(false)), "{shown}");
+}
+
+/// What a failure is leaves one line for whoever looks, with whose fault it was and how long it took, and not a word of what was said.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_failure_is_one_line_of_the_log_and_has_its_time() {
+    let world = with_agent().start().await;
+    for provider in ["alpha", "beta"] {
+        world.sim.llm().always(provider, Act::Hang);
+    }
+    assert_eq!(world.say(PHONE, "Hello canary-of-the-text").await, "sent");
+    world.settled().await;
+    let log = crate::support::logged();
+    let line = log.lines().find(|l| l.contains("no answer from an agent")).unwrap_or_else(|| panic!("{log}"));
+    for part in ["request_id", "front_desk", "status", "provider", "class"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(line.contains("WARN") && !line.contains("canary-of-the-text"), "{line}");
+    let took: u64 = world.one("SELECT latency_ms FROM agent_log").await.parse().unwrap();
+    assert!(took > 0, "calls that were given up took time");
+}
+
 /// S2.3: a message that no attempt can work becomes a dead letter, and the conversation goes on with its agent.
 #[tokio::test(flavor = "multi_thread")]
 async fn poison_goes_to_the_dead_letters_and_the_agent_goes_on() {
@@ -181,6 +222,16 @@ async fn a_reading_from_outside_is_waited_for_and_counts_once() {
     }
     let open = world.http.post(world.url("/api/ai-results")).json(&body).send().await.unwrap();
     assert_eq!(open.status().as_u16(), 401, "nobody without a token");
+}
+
+/// S3.10: STOP and a wish for a person wait for no outside service.
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_and_a_person_asked_for_wait_for_no_reading() {
+    let world = with_outside("1h").start().await;
+    assert_eq!(world.say(PHONE, "STOP").await, "sent");
+    assert_eq!(world.one("SELECT state FROM conversation").await, "opted_out");
+    assert_eq!(world.say("971500000178", "ابغى اكلم موظف").await, "sent");
+    assert_eq!(world.one("SELECT state FROM conversation ORDER BY id DESC").await, "handed_over");
 }
 
 /// S3.9: when nothing comes in time, the flow answers by itself.

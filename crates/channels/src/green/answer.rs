@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, retry_after: None, body: body.as_bytes().to_vec() }
+        Answer { status, retry_after: None, should_retry: None, body: body.as_bytes().to_vec() }
     }
 
     #[test]

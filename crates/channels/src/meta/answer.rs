@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, retry_after: None, body: body.as_bytes().to_vec() }
+        Answer { status, retry_after: None, should_retry: None, body: body.as_bytes().to_vec() }
     }
 
     /// The table of PROTOCOL.md 2.1, row by row.
@@ -242,10 +242,11 @@ mod tests {
     #[test]
     fn the_longer_waiting_time_counts() {
         let body = br#"{"error":{"code":131056}}"#.to_vec();
-        let wait = |retry_after| match read(&Answer { status: 429, retry_after, body: body.clone() }) {
-            Outcome::Retry(r) => r.retry_after,
-            other => panic!("{other:?}"),
-        };
+        let wait =
+            |retry_after| match read(&Answer { status: 429, retry_after, should_retry: None, body: body.clone() }) {
+                Outcome::Retry(r) => r.retry_after,
+                other => panic!("{other:?}"),
+            };
         assert_eq!(wait(Some(Duration::from_secs(1))), Some(Duration::from_secs(4)));
         assert_eq!(wait(Some(Duration::from_secs(90))), Some(Duration::from_secs(90)));
     }

@@ -139,7 +139,7 @@ proptest! {
     fn any_bytes_are_survived(body in prop::collection::vec(any::<u8>(), 0..400), status in 100_u16..600) {
         let _ = meta::parse(&body);
         let _ = green::parse(&body);
-        let answer = Answer { status, retry_after: None, body };
+        let answer = Answer { status, retry_after: None, should_retry: None, body };
         let _ = (meta::read(&answer), green::read(&answer), green::read_state(&answer));
         let _ = (green::read_queue(&answer), green::read_journal(&answer));
     }

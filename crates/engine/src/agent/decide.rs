@@ -45,7 +45,8 @@ impl Brain {
         }
         let answers = talks && !seen.wants_person && work.memory.stage == Stage::Asking;
         let agent = choice.agent.filter(|_| answers).zip(line);
-        if agent.is_none() && talks && turn.aids.given.is_none() {
+        let over = turn.aids.over(&self.tenant.staff.budget);
+        if agent.is_none() && over.is_none() && talks && turn.aids.given.is_none() {
             self.read_by_model(reader, &mut work, &read, &mut seen, line, &mut traces).await;
         }
         let mut decision = match agent {
@@ -96,12 +97,15 @@ impl Brain {
         traces: &mut Traces,
     ) -> Decision {
         let spent = turn.aids.spent.get(&agent.name).copied().unwrap_or(0);
-        if agent.session_tokens > 0 && spent >= agent.session_tokens {
-            work.steps.push(("agent", format!("{}: its session has used up its tokens", agent.name)));
+        let session = agent.session_tokens > 0 && spent >= agent.session_tokens;
+        let over = turn.aids.over(&self.tenant.staff.budget);
+        if let Some(why) = over.or_else(|| session.then_some("its session has used up its tokens")) {
+            work.steps.push(("agent", format!("{}: {why}", agent.name)));
             traces.records.push(Record {
                 agent: agent.name.clone(),
                 workflow: "agent",
                 status: "budget",
+                error: Some(why.to_owned()),
                 input: types::text::preview(&read.text, 2_000).to_owned(),
                 ..Record::default()
             });

@@ -99,6 +99,32 @@ pub enum Reading {
     Outside(Duration),
 }
 
+/// What may be taken in a day; 0: no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cap {
+    /// Tokens read and written.
+    pub tokens: u64,
+    /// Millionths of the currency.
+    pub cost: u64,
+}
+
+impl Cap {
+    /// Whether this much is all of it.
+    #[must_use]
+    pub const fn reached(self, spent: Self) -> bool {
+        self.tokens > 0 && spent.tokens >= self.tokens || self.cost > 0 && spent.cost >= self.cost
+    }
+}
+
+/// A day's budget: nobody's thousand messages may cost a fortune. When it is used up the flow answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// What the messages of one contact may take.
+    pub contact: Cap,
+    /// What those of all may.
+    pub tenant: Cap,
+}
+
 /// What a tenant has of agents.
 #[derive(Clone, Debug, Default)]
 pub struct Staff {
@@ -110,6 +136,8 @@ pub struct Staff {
     pub reading: Reading,
     /// What is being compared.
     pub trials: Vec<Trial>,
+    /// What models may take in a day.
+    pub budget: Budget,
 }
 
 impl Staff {
@@ -161,6 +189,21 @@ pub struct Aids {
     pub arms: BTreeMap<String, String>,
     /// What an outside service says of this message.
     pub given: Option<Given>,
+    /// What was taken of the day's budget.
+    pub today: Budget,
+}
+
+impl Aids {
+    /// Whose budget is used up, if one is.
+    pub(crate) const fn over(&self, budget: &Budget) -> Option<&'static str> {
+        if budget.contact.reached(self.today.contact) {
+            Some("the contact's budget of the day is used up")
+        } else if budget.tenant.reached(self.today.tenant) {
+            Some("the tenant's budget of the day is used up")
+        } else {
+            None
+        }
+    }
 }
 
 /// One call of a model.
@@ -181,6 +224,9 @@ pub struct Call {
     pub cost: u64,
     /// How long it took, ms.
     pub ms: u64,
+    /// The tools that the answer called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
 }
 
 /// What an agent did in a turn; kept whether or not it answered.
@@ -200,7 +246,7 @@ pub struct Record {
     pub output: String,
     /// `replied`, `handed_over`, or why the flow answered: `timeout`, `failed`, `filtered`, `refused`, `open`, `budget`.
     pub status: &'static str,
-    /// More of that.
+    /// More of that; for `handed_over`, why a person was called.
     pub error: Option<String>,
 }
 

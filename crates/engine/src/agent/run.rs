@@ -53,6 +53,8 @@ pub(crate) struct Run<'a> {
     line: &'a Line,
     watch: Stopwatch,
     calls: Vec<Call>,
+    /// Since when the last call waits for its answer.
+    waiting: Option<Stopwatch>,
     /// The provider in use.
     at: usize,
     /// The request was cut for being too long.
@@ -78,10 +80,23 @@ pub(crate) struct Outcome {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(agent: &'a Agent, line: &'a Line) -> Self {
-        Self { agent, line, watch: Stopwatch::start(), calls: Vec::new(), at: 0, cut: false, error: None }
+        Self {
+            agent,
+            line,
+            watch: Stopwatch::start(),
+            calls: Vec::new(),
+            waiting: None,
+            at: 0,
+            cut: false,
+            error: None,
+        }
     }
 
     fn record(&mut self, workflow: &'static str, input: &str) -> Record {
+        // The deadline ended it: what it took until then is how long it took.
+        if let (Some(watch), Some(lost)) = (self.waiting.take(), self.calls.last_mut()) {
+            lost.ms = millis(watch);
+        }
         Record {
             agent: self.agent.name.clone(),
             workflow,
@@ -111,6 +126,8 @@ impl<'a> Run<'a> {
         match &reply {
             Ok(checked) => {
                 record.status = if done.handover.is_some() { "handed_over" } else { "replied" };
+                // Who reads the record wants to know why a person was called.
+                record.error = done.handover.clone().or(record.error);
                 record.output.clone_from(&checked.text);
                 let mut context = ask.context;
                 context.messages.push(Message::User { text: types::text::preview(ask.message, 4_000).to_owned() });
@@ -290,6 +307,7 @@ impl<'a> Run<'a> {
         let others = self.agent.models.len() > self.at + 1;
         let timeout = self.agent.call_timeout.min(if others { left / 2 } else { left });
         let watch = Stopwatch::start();
+        self.waiting = Some(watch);
         // Noted before it is made: the deadline may end this very call, and what was sent may cost something all the same.
         self.calls.push(Call {
             provider: model.provider.clone(),
@@ -299,15 +317,18 @@ impl<'a> Run<'a> {
             usage: model::Usage::default(),
             cost: 0,
             ms: 0,
+            tools: Vec::new(),
         });
         let answer = self.line.client.call(&plan, timeout).await;
+        self.waiting = None;
         let result = model::read(model, &answer);
         let usage = result.as_ref().map_or_else(|f| f.usage, |c| c.usage);
         if let Some(note) = self.calls.last_mut() {
-            note.ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
+            note.ms = millis(watch);
             (note.usage, note.cost) = (usage, model.cost(usage));
             note.outcome = result.as_ref().map_or_else(|f| f.class.as_str(), |_| "ok").to_owned();
             note.error = result.as_ref().err().map(|f| f.what.clone());
+            note.tools = result.as_ref().map_or_else(|_| Vec::new(), |c| tools::named(&c.calls));
         }
         match result.as_ref().map_err(|f| (f.class, f.what.as_str())) {
             Err((Class::Passing { .. } | Class::Provider, what)) => permit.failed(what),
@@ -316,4 +337,8 @@ impl<'a> Run<'a> {
         }
         Some(result)
     }
+}
+
+fn millis(watch: Stopwatch) -> u64 {
+    u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -75,6 +75,12 @@ pub(super) fn specs(agent: &Agent) -> Vec<ToolSpec> {
     agent.tools.iter().filter_map(spec).collect()
 }
 
+/// The tools that calls name, for the record; what is no tool of ours is not repeated there.
+pub(super) fn named(calls: &[ToolCall]) -> Vec<String> {
+    let known = |name: &str| Tool::ALL.into_iter().map(Tool::as_str).find(|t| *t == name).unwrap_or("unknown");
+    calls.iter().map(|call| known(&call.name).to_owned()).collect()
+}
+
 /// Carries out one call; the text is for the model. `accept` is the validator of fields.
 pub(super) fn execute(agent: &Agent, call: &ToolCall, done: &mut Done, accept: Accept<'_>) -> String {
     let result = match agent.tools.iter().find(|t| t.as_str() == call.name) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Flow, PLACES, Question, Texts, Wish, Wording};
+use super::{Flow, Question, Texts, Wish, Wording, check_text};
 use nlu::{Intent, Slot};
 
 /// A flow file that cannot be used.
@@ -88,6 +88,8 @@ struct RawTexts {
     undone: Option<RawText>,
     closed: Option<RawText>,
     closed_long: Option<RawText>,
+    complaint: Option<RawText>,
+    elsewhere: Option<RawText>,
 }
 
 /// A longer text is refused: WhatsApp takes 4,096 characters, and a question is short.
@@ -224,6 +226,8 @@ impl Reader<'_> {
             (raw.undone, &mut into.undone),
             (raw.closed, &mut into.closed),
             (raw.closed_long, &mut into.closed_long),
+            (raw.complaint, &mut into.complaint),
+            (raw.elsewhere, &mut into.elsewhere),
         ];
         for (text, place) in pairs {
             if let Some(text) = text {
@@ -261,23 +265,8 @@ impl Reader<'_> {
                 "shorten it".to_owned(),
             ));
         }
-        for part in body.split('{').skip(1) {
-            let place = part.split('}').next().unwrap_or("");
-            if !part.contains('}') || !PLACES.contains(&place) {
-                let shown = types::text::preview(place, 30);
-                return Err(self.error(
-                    &text,
-                    format!("{{{shown}}} is no place that can be filled"),
-                    format!("use one of {{{}}}", PLACES.join("} {")),
-                ));
-            }
-        }
-        if body.matches('[').count() != body.matches(']').count() {
-            return Err(self.error(
-                &text,
-                "a square bracket is not closed".to_owned(),
-                "close it: [, {name}]".to_owned(),
-            ));
+        if let Err((what, mend)) = check_text(body) {
+            return Err(self.error(&text, what, mend));
         }
         Ok(text.into_inner())
     }

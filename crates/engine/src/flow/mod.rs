@@ -85,6 +85,8 @@ pub(crate) struct Texts {
     pub(crate) undone: Wording,
     pub(crate) closed: Wording,
     pub(crate) closed_long: Wording,
+    pub(crate) complaint: Wording,
+    pub(crate) elsewhere: Wording,
 }
 
 /// A conversation's flow.
@@ -119,6 +121,11 @@ impl Flow {
         load::read(text, &Self::default_flow())
     }
 
+    /// The keys of its questions: what answers are known by.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.questions.iter().map(|q| q.key.as_str())
+    }
+
     /// The question of that key.
     pub(crate) fn question(&self, key: &str) -> Option<&Question> {
         self.questions.iter().find(|q| q.key == key)
@@ -134,8 +141,27 @@ impl Flow {
 pub(crate) const PLACES: [&str; 10] =
     ["assistant", "business", "name", "service", "nationality", "email", "phone", "time", "quantity", "opens"];
 
+/// Whether a text's places can be filled and its brackets close.
+///
+/// # Errors
+/// What is wrong, and the mend.
+pub fn check_text(text: &str) -> Result<(), (String, String)> {
+    for part in text.split('{').skip(1) {
+        let place = part.split('}').next().unwrap_or("");
+        if !part.contains('}') || !PLACES.contains(&place) {
+            let shown = types::text::preview(place, 30);
+            let what = format!("{{{shown}}} is no place that can be filled");
+            return Err((what, format!("use one of {{{}}}", PLACES.join("} {"))));
+        }
+    }
+    if text.matches('[').count() != text.matches(']').count() {
+        return Err(("a square bracket is not closed".to_owned(), "close it: [, {name}]".to_owned()));
+    }
+    Ok(())
+}
+
 /// Fills `{places}`; what stands in `[brackets]` is left out when a place in it has no value. A place without a value outside brackets
-/// becomes nothing.
+/// becomes nothing, and takes the comma and the space with it that led to it: "Thank you, {name}." is "Thank you.".
 pub(crate) fn fill<'v>(template: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
     let mut out = String::with_capacity(template.len() + 24);
     let mut optional: Option<(usize, bool)> = None;
@@ -153,16 +179,36 @@ pub(crate) fn fill<'v>(template: &str, value: impl Fn(&str) -> Option<&'v str>) 
             }
             _ => {
                 let Some(end) = rest.find('}') else { return out };
-                match value(&rest[..end]) {
-                    Some(v) => out.push_str(v),
-                    None => optional = optional.map(|(start, _)| (start, false)),
-                }
+                let found = value(&rest[..end]).filter(|v| !v.trim().is_empty());
                 rest = &rest[end + 1..];
+                match (found, optional) {
+                    (Some(v), _) => out.push_str(v),
+                    (None, Some((start, _))) => optional = Some((start, false)),
+                    (None, None) => rest = without(&mut out, rest),
+                }
             }
         }
     }
     out.push_str(rest);
     out
+}
+
+/// Joins what stands before and behind a place that has no value.
+fn without<'t>(before: &mut String, behind: &'t str) -> &'t str {
+    let opens =
+        before.trim_end().is_empty() || before.ends_with(['\n']) || before.trim_end().ends_with(['.', '!', '?', '؟']);
+    if opens {
+        // "{name}, welcome" begins with what is said then.
+        return behind.trim_start_matches([',', '،', ' ']);
+    }
+    let ends = behind.is_empty() || behind.starts_with(|c: char| ".!?؟,،;:\n".contains(c));
+    if ends {
+        let kept = before.trim_end_matches([' ', ',', '،']).len();
+        before.truncate(kept);
+    } else if before.ends_with(' ') {
+        return behind.trim_start_matches(' ');
+    }
+    behind
 }
 
 #[cfg(test)]
@@ -193,7 +239,12 @@ mod tests {
         for (template, want) in [
             ("Thank you[, {name}]!", "Thank you, Mona!"),
             ("Thank you[ for {service}]!", "Thank you!"),
-            ("{name} {service}", "Mona "),
+            ("{name} {service}", "Mona"),
+            ("We hold it for you, {service}.", "We hold it for you."),
+            ("{service}, welcome to us!", "welcome to us!"),
+            ("Dear {service} we thank you", "Dear we thank you"),
+            ("Hello {service}, good morning {name}", "Hello, good morning Mona"),
+            ("شكراً لك، {service}.", "شكراً لك."),
             ("no places", "no places"),
             ("broken {name", "broken "),
         ] {

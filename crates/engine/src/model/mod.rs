@@ -221,6 +221,9 @@ impl Class {
     }
 }
 
+/// Vendors' own programs give up when asked to wait longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
 /// A model did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -268,11 +271,12 @@ pub fn read(model: &Model, answer: &Result<Answer, NoAnswer>) -> Result<Completi
     let body = serde_json::from_slice::<Value>(&answer.body);
     if !(200..300).contains(&answer.status) {
         let body = body.unwrap_or_default();
-        return Err(match model.wire {
+        let fault = match model.wire {
             Wire::OpenAi => openai::refusal(answer, &body),
             Wire::Anthropic => anthropic::refusal(answer, &body),
             Wire::Gemini => gemini::refusal(answer, &body),
-        });
+        };
+        return Err(mannerly(fault, answer));
     }
     let body = body.map_err(|_| ModelFault::new(Class::Broken, "the answer is no JSON"))?;
     match model.wire {
@@ -280,6 +284,17 @@ pub fn read(model: &Model, answer: &Result<Answer, NoAnswer>) -> Result<Completi
         Wire::Anthropic => anthropic::completion(&body),
         Wire::Gemini => gemini::completion(&body),
     }
+}
+
+/// A vendor that says "not again", or "not for minutes", is not asked again; one that says "again" is.
+fn mannerly(fault: ModelFault, answer: &Answer) -> ModelFault {
+    let class = match (fault.class, answer.should_retry) {
+        (Class::Passing { .. }, Some(false)) => Class::Provider,
+        (Class::Passing { after: Some(after) }, _) if after > LONGEST_WAIT => Class::Provider,
+        (Class::Request, Some(true)) => Class::Passing { after: answer.retry_after },
+        (class, _) => class,
+    };
+    ModelFault { class, ..fault }
 }
 
 /// The class that a status has where nothing in the body says more. The vendor's own words never go further: they may quote the request.

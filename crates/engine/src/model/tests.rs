@@ -97,7 +97,7 @@ fn no_plan_shows_its_key() {
 
 fn answered(status: u16, body: &str, retry_after: Option<u64>) -> Result<Answer, NoAnswer> {
     let retry_after = retry_after.map(Duration::from_secs);
-    Ok(Answer { status, retry_after, body: body.as_bytes().to_vec() })
+    Ok(Answer { status, retry_after, should_retry: None, body: body.as_bytes().to_vec() })
 }
 
 #[test]
@@ -170,6 +170,29 @@ fn what_failures_call_for() {
     for (wire, status, body, after, class) in cases {
         let fault = read(&model(*wire), &answered(*status, body, *after)).unwrap_err();
         assert_eq!(fault.class, *class, "{wire:?} {status} {body}");
+    }
+}
+
+/// Vendors' manners: their own word on trying again goes before the status, and a wait of more than two minutes is none.
+#[test]
+fn what_vendors_say_of_trying_again_is_obeyed() {
+    let passing = |seconds: Option<u64>| Class::Passing { after: seconds.map(Duration::from_secs) };
+    for (status, after, should_retry, class) in [
+        (429, Some(120), None, passing(Some(120))),
+        (429, Some(121), None, Class::Provider),
+        (503, None, Some(false), Class::Provider),
+        (529, Some(1), Some(false), Class::Provider),
+        (400, None, Some(true), passing(None)),
+        (400, None, Some(false), Class::Request),
+        (401, None, Some(true), Class::Provider),
+        (500, None, Some(true), passing(None)),
+    ] {
+        for wire in [Wire::OpenAi, Wire::Anthropic, Wire::Gemini] {
+            let retry_after = after.map(Duration::from_secs);
+            let answer = Answer { status, retry_after, should_retry, body: b"{}".to_vec() };
+            let fault = read(&model(wire), &Ok(answer)).unwrap_err();
+            assert_eq!(fault.class, class, "{wire:?} {status} {after:?} {should_retry:?}");
+        }
     }
 }
 

@@ -130,6 +130,32 @@ async fn every_failure_of_a_vendor_ends_in_an_answer() {
     insta::assert_snapshot!(all.join("\n"));
 }
 
+/// What vendors say of trying again, in all the ways that they say it.
+#[tokio::test(flavor = "multi_thread")]
+async fn vendors_are_obeyed_about_trying_again() {
+    let header = |k: &str, v: &str| vec![(k.to_owned(), v.to_owned())];
+    let ok = |text: &str| Act::Say(text.to_owned());
+    let first = |acts: Vec<Act>| vec![("alpha", acts), ("beta", vec![ok("Good morning from the second.")])];
+    let never = Act::Refuse(503, "overloaded".into(), "go".into(), header("x-should-retry", "false"));
+    let again = Act::Refuse(400, "try_again".into(), "odd".into(), header("x-should-retry", "true"));
+    // A date that is over is no wait; one far off is no use.
+    let dated = |date: &str| Act::Refuse(429, "rate_limit_exceeded".into(), "slow".into(), header("retry-after", date));
+    let cases = vec![
+        failure(
+            "429 until a date that is over: again",
+            vec![("alpha", vec![dated("Sat, 28 Nov 2020 12:00:00 GMT"), ok("Good morning.")])],
+        ),
+        failure("429 until a date far off: the next provider", first(vec![dated("Sat, 28 Nov 2099 12:00:00 GMT")])),
+        failure("503 that says not again: the next provider at once", first(vec![never])),
+        failure("400 that says again: again", vec![("alpha", vec![again, ok("Good morning.")])]),
+    ];
+    let mut all = Vec::new();
+    for case in cases {
+        all.push(case.await);
+    }
+    insta::assert_snapshot!(all.join("\n"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_provider_at_all_is_the_flow_and_breakers_spare_the_wait() {
     let mut talk = Talk::usual().await;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use engine::Memory;
+use engine::agent::{Budget, Cap};
 use simulator::llm::Act;
 use types::inbound::Content;
 
-use crate::support::{Talk, reply, status};
+use crate::support::{FLOW, Talk, reply, status};
 
 /// A whole conversation: what is said, noted and handed over, in the three formats.
 #[tokio::test(flavor = "multi_thread")]
@@ -198,4 +199,52 @@ async fn a_session_has_a_budget() {
         first > 0 && seen[..first].iter().all(|s| s == "replied") && seen[first..].iter().all(|s| s == "budget"),
         "{seen:?}"
     );
+}
+
+/// RELIABILITY 4.25: a day's budget of the contact or of the tenant that is used up leaves the flow, and no model is asked, to read either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_days_budget_bounds_what_a_contact_and_a_tenant_may_take() {
+    let cap = |tokens, cost| Cap { tokens, cost };
+    for (budget, today, open) in [
+        (
+            Budget { contact: cap(1_000, 0), tenant: cap(0, 0) },
+            Budget { contact: cap(999, 1), tenant: cap(9, 9) },
+            true,
+        ),
+        (
+            Budget { contact: cap(1_000, 0), tenant: cap(0, 0) },
+            Budget { contact: cap(1_000, 1), tenant: cap(9, 9) },
+            false,
+        ),
+        (Budget { contact: cap(0, 50), tenant: cap(0, 0) }, Budget { contact: cap(1, 50), tenant: cap(9, 9) }, false),
+        (
+            Budget { contact: cap(0, 0), tenant: cap(1_000, 0) },
+            Budget { contact: cap(1, 1), tenant: cap(1_000, 9) },
+            false,
+        ),
+        (Budget { contact: cap(0, 0), tenant: cap(0, 70) }, Budget { contact: cap(1, 1), tenant: cap(9, 70) }, false),
+        (Budget::default(), Budget { contact: cap(u64::MAX, u64::MAX), tenant: cap(u64::MAX, u64::MAX) }, true),
+    ] {
+        for reads in [false, true] {
+            let mut talk = Talk::new(|staff| {
+                staff.budget = budget;
+                if reads {
+                    staff.agent = None;
+                    staff.reading = engine::agent::Reading::Model(Box::new(staff.agents[0].clone()));
+                }
+            })
+            .await;
+            talk.aids.today = today;
+            let decision = talk.say("Hello, good morning").await;
+            let asked = talk.sim.llm().count();
+            assert_eq!(asked > 0, open, "{budget:?} {today:?}");
+            assert!(decision.reply.is_some());
+            if !open {
+                assert_eq!(reply(&decision), FLOW);
+            }
+            if !open && !reads {
+                assert_eq!(status(&decision), "budget");
+            }
+        }
+    }
 }

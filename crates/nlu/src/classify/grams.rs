@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::alike::{Alike, stem};
 use crate::text::{Kind, Text, is_arabic};
 
 /// The kinds of features. Each kind is scaled to a length of its own, so that the many pieces of words do not drown the words.
-pub(crate) const BLOCKS: usize = 4;
+pub(crate) const BLOCKS: usize = 5;
 /// Words, stems, and neighbours.
 const WORDS: u8 = 0;
 /// Pieces of words: what survives a slip of the finger.
@@ -15,8 +16,12 @@ const PIECES: u8 = 1;
 const PAIRS: u8 = 2;
 /// What the lexicon says of the text; for the built-in intents only.
 const CONCEPTS: u8 = 3;
+/// Groups of words that mean much the same, alone and two of one text; not for the built-in intents.
+const SENSES: u8 = 4;
 /// The length of each kind, tuned by cross-validation on training sets: pieces carry most when phrases are few.
-const LENGTHS: [f32; BLOCKS] = [0.8, 1.0, 0.5, 1.0];
+const LENGTHS: [f32; BLOCKS] = [0.8, 1.0, 0.5, 1.0, 0.8];
+/// The last one's where phrases are many: words then speak for themselves.
+const SENSES_OF_MANY: f32 = 0.4;
 /// Stems further apart than this make no pair, and of very long texts only the beginning makes features: time stays bounded.
 const REACH: usize = 8;
 const MOST_WORDS: usize = 120;
@@ -60,7 +65,7 @@ impl Hasher for Same {
 }
 
 /// FNV-1a with a finishing mix: the same on every machine and in every version.
-fn hash(block: u8, parts: &[&str]) -> u64 {
+pub(super) fn hash(block: u8, parts: &[&str]) -> u64 {
     let mut h = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(block);
     for part in parts {
         for b in part.as_bytes() {
@@ -68,9 +73,18 @@ fn hash(block: u8, parts: &[&str]) -> u64 {
         }
         h = (h ^ 0xff).wrapping_mul(0x0100_0000_01b3);
     }
+    mix(h)
+}
+
+fn mix(mut h: u64) -> u64 {
     h ^= h >> 32;
     h = h.wrapping_mul(0xd6e8_feb8_6659_fd93);
     h ^ (h >> 32)
+}
+
+/// A feature of one group of words, or of two: in a row, or anywhere.
+fn sense(how: u64, a: u16, b: u16) -> Gram {
+    Gram { block: SENSES, hash: mix(0x5e75_e000_0000_0000 | how << 32 | u64::from(a) << 16 | u64::from(b)) }
 }
 
 /// A feature of a kind.
@@ -83,9 +97,25 @@ pub(crate) fn concept(parts: &[&str]) -> Gram {
     own(CONCEPTS, parts)
 }
 
-/// The features of a text.
-pub(crate) fn grams(raw: &str, out: &mut Vec<Gram>) {
-    grams_of(&Text::new(types::text::preview(raw, 2_000), &[], |_| None), out);
+/// The features of a text for intents of any kind.
+pub(crate) fn grams(raw: &str, alike: &Alike, out: &mut Vec<Gram>) {
+    let text = Text::new(types::text::preview(raw, 2_000), &[], |_| None);
+    grams_of(&text, out);
+    senses(&text, alike, out);
+}
+
+/// The groups of a text's words: alone, in a row, and two anywhere.
+fn senses(text: &Text<'_>, alike: &Alike, out: &mut Vec<Gram>) {
+    let words = (0..text.len().min(MOST_WORDS)).filter(|&i| text.is_word(i));
+    let mut seen: Vec<u16> = Vec::with_capacity(16);
+    for group in words.filter_map(|i| alike.group(text.fold(i))) {
+        out.push(sense(1, group, 0));
+        if let Some(before) = seen.last() {
+            out.push(sense(2, *before, group));
+        }
+        out.extend(seen.iter().rev().take(REACH - 1).map(|o| sense(3, group.min(*o), group.max(*o))));
+        seen.push(group);
+    }
 }
 
 /// The features of a text that is cut already: single words, neighbours, stems, pairs of stems, and pieces of two to five letters
@@ -110,7 +140,7 @@ pub(crate) fn grams_of(text: &Text<'_>, out: &mut Vec<Gram>) {
         }
         pieces(word, &mut borders, out);
         if whole {
-            let stem = bare_arabic(word).unwrap_or_else(|| english_stem(word));
+            let stem = stem(word);
             if let Some(before) = stems.last() {
                 out.push(own(WORDS, &["stem", before, stem]));
             }
@@ -146,7 +176,7 @@ fn pieces(word: &str, borders: &mut Vec<usize>, out: &mut Vec<Gram>) {
 }
 
 /// An English word without its ending, roughly: "charged", "charges" and "charging" meet.
-fn english_stem(word: &str) -> &str {
+pub(super) fn english_stem(word: &str) -> &str {
     const ENDINGS: [&str; 15] =
         ["ations", "ation", "ingly", "ments", "ment", "ings", "ing", "edly", "ed", "ies", "es", "s", "er", "ly", "y"];
     if word.len() < 4 || !word.is_ascii() {
@@ -173,7 +203,7 @@ fn shape(number: &str) -> &'static str {
 }
 
 /// An Arabic word without "and", "with", "for" and the article.
-fn bare_arabic(word: &str) -> Option<&str> {
+pub(super) fn bare_arabic(word: &str) -> Option<&str> {
     if !word.starts_with(is_arabic) {
         return None;
     }
@@ -188,11 +218,12 @@ pub(crate) struct Dictionary {
     numbers: HashMap<u64, u32, BuildHasherDefault<Same>>,
     idf: Vec<f32>,
     rarest: f32,
+    lengths: [f32; BLOCKS],
 }
 
 impl Dictionary {
-    /// Numbers the features of these texts in the order they come.
-    pub(crate) fn new<'a>(texts: impl Iterator<Item = &'a [Gram]>) -> Self {
+    /// Numbers the features of these texts in the order they come; `many`: there are phrases in plenty.
+    pub(crate) fn new<'a>(texts: impl Iterator<Item = &'a [Gram]>, many: bool) -> Self {
         let mut numbers: HashMap<u64, u32, BuildHasherDefault<Same>> = HashMap::default();
         let mut seen_in: Vec<(u32, u32)> = Vec::new();
         let mut count = 0_u32;
@@ -212,7 +243,11 @@ impl Dictionary {
         }
         let total = f64::from(count);
         let idf = seen_in.iter().map(|(n, _)| (((1.0 + total) / (1.0 + f64::from(*n))).ln() + 1.0) as f32).collect();
-        Self { numbers, idf, rarest: (((1.0 + total) / 2.0).ln() + 1.0) as f32 }
+        let mut lengths = LENGTHS;
+        if many {
+            lengths[usize::from(SENSES)] = SENSES_OF_MANY;
+        }
+        Self { numbers, idf, rarest: (((1.0 + total) / 2.0).ln() + 1.0) as f32, lengths }
     }
 
     /// How many features there are.
@@ -253,7 +288,7 @@ impl Dictionary {
             start_of[b + 1] = end;
             let length = lengths[b].sqrt();
             for item in &mut vector.items[start..end] {
-                item.1 *= LENGTHS[b] / length.max(1e-6);
+                item.1 *= self.lengths[b] / length.max(1e-6);
             }
         }
         vector.known = if all > 0.0 { known / all } else { 0.0 };

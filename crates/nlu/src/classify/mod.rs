@@ -3,13 +3,17 @@
 //! Words and pieces of words, weighed by how rare they are; a softmax regression; and a confidence that is fitted on answers to phrases the model had not seen, some of them of intents it had never heard of. Everything is
 //! deterministic: the same phrases give the same model.
 
+mod alike;
 mod calibrate;
 mod grams;
+mod nearest;
 mod softmax;
 
+use alike::Alike;
 use calibrate::{Calibration, Judged, SIGNS};
 use grams::{Dictionary, Vector, grams};
 pub(crate) use grams::{Gram, concept, grams_of};
+pub use nearest::{Near, Nearest};
 use softmax::{Sequence, Softmax, Steps};
 
 /// The label of what belongs to no intent. Phrases may carry it; a left-out intent is rightly answered with it.
@@ -27,6 +31,7 @@ const OUT_WEIGHT: f32 = 0.06;
 #[derive(Debug, Default)]
 pub struct Classifier {
     labels: Vec<String>,
+    alike: Alike,
     dictionary: Dictionary,
     model: Softmax,
     calibration: Calibration,
@@ -51,9 +56,10 @@ impl Classifier {
     /// phrase, everything is [`UNKNOWN`] with confidence 0.
     #[must_use]
     pub fn train<T: AsRef<str>, L: AsRef<str>>(examples: &[(T, L)]) -> Self {
+        let alike = Alike::new();
         let examples = examples.iter().map(|(text, label)| {
             let mut out = Vec::new();
-            grams(text.as_ref(), &mut out);
+            grams(text.as_ref(), &alike, &mut out);
             (out, label.as_ref())
         });
         let mut all: Vec<(Vec<Gram>, &str)> = examples.collect();
@@ -62,10 +68,10 @@ impl Classifier {
         labels.dedup();
         for label in labels {
             let mut out = Vec::new();
-            grams(&label.to_lowercase().replace('_', " "), &mut out);
+            grams(&label.to_lowercase().replace('_', " "), &alike, &mut out);
             all.push((out, label));
         }
-        Self::train_on(all.into_iter())
+        Self { alike, ..Self::train_on(all.into_iter()) }
     }
 
     /// Trains on phrases that are features already.
@@ -82,14 +88,14 @@ impl Classifier {
         let all: Vec<usize> = (0..phrases.len()).collect();
         let (dictionary, model) = fit(&mut phrases, &all, labels.len());
         let calibration = cross_fit(&mut phrases, &labels);
-        Self { labels, dictionary, model, calibration }
+        Self { labels, alike: Alike::default(), dictionary, model, calibration }
     }
 
     /// The likeliest label of a text and how sure it is.
     #[must_use]
     pub fn classify(&self, text: &str) -> Guess<'_> {
         let mut features = Vec::with_capacity(text.len() * 5);
-        grams(text, &mut features);
+        grams(text, &self.alike, &mut features);
         self.judge(&mut features)
     }
 
@@ -108,7 +114,10 @@ impl Classifier {
     /// What the model takes in memory, bytes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.dictionary.bytes() + self.model.bytes() + self.labels.iter().map(|l| l.capacity() + 24).sum::<usize>()
+        self.alike.bytes()
+            + self.dictionary.bytes()
+            + self.model.bytes()
+            + self.labels.iter().map(|l| l.capacity() + 24).sum::<usize>()
     }
 
     /// How many features it knows.
@@ -119,15 +128,16 @@ impl Classifier {
 }
 
 fn fit(phrases: &mut [Phrase], chosen: &[usize], classes: usize) -> (Dictionary, Softmax) {
-    let dictionary = Dictionary::new(chosen.iter().map(|&i| phrases[i].grams.as_slice()));
-    let vectors: Vec<(Vector, usize)> =
-        chosen.iter().map(|&i| (dictionary.weigh(&mut phrases[i].grams), phrases[i].class)).collect();
-    let examples: Vec<(&Vector, usize)> = vectors.iter().map(|(v, c)| (v, *c)).collect();
     let mut present: Vec<usize> = chosen.iter().map(|&i| phrases[i].class).collect();
     present.sort_unstable();
     present.dedup();
     let thin = chosen.len() >= MANY * present.len();
-    let steps = Steps { thin, epochs: if thin { 20 } else { 10 }, rate: 4.0, ease: 4.0 };
+    let dictionary = Dictionary::new(chosen.iter().map(|&i| phrases[i].grams.as_slice()), thin);
+    let vectors: Vec<(Vector, usize)> =
+        chosen.iter().map(|&i| (dictionary.weigh(&mut phrases[i].grams), phrases[i].class)).collect();
+    let examples: Vec<(&Vector, usize)> = vectors.iter().map(|(v, c)| (v, *c)).collect();
+    let (epochs, smooth) = if thin { (20, 0.0) } else { (10, 0.1) };
+    let steps = Steps { thin, smooth, epochs, rate: 4.0, ease: 4.0 };
     let model = Softmax::train(&examples, dictionary.len(), classes, steps);
     (dictionary, model)
 }

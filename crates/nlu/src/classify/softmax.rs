@@ -15,6 +15,8 @@ pub(crate) struct Softmax {
 pub(crate) struct Steps {
     /// Whether each step leaves out half of the features; it takes twice the epochs.
     pub(crate) thin: bool,
+    /// So much of the certainty of each example is spread over all classes: a handful of phrases is no proof.
+    pub(crate) smooth: f32,
     /// How many times all examples are seen.
     pub(crate) epochs: u32,
     /// The first step's size; it falls to zero in a straight line.
@@ -62,6 +64,7 @@ impl Softmax {
         let mut scores = vec![0.0; classes];
         let total = (steps.epochs as usize * examples.len()).max(1) as f32;
         let mut kept = Vector::default();
+        let spread = steps.smooth / classes.max(1) as f32;
         let mut done = 0_f32;
         for _ in 0..steps.epochs {
             sequence.shuffle(&mut order);
@@ -75,7 +78,10 @@ impl Softmax {
                 };
                 model.scores(vector, &mut scores);
                 softmax(&mut scores);
-                scores[class] -= 1.0;
+                for score in &mut scores {
+                    *score -= spread;
+                }
+                scores[class] -= 1.0 - steps.smooth;
                 let size: f32 = scores.iter().map(|g| g * g).sum();
                 let rate = steps.rate * (1.0 - done / total);
                 done += 1.0;

@@ -10,6 +10,8 @@ use crate::sql::{Op, Row, Tx};
 
 sql! {
     COUNT = "users.count": "SELECT COUNT(*) FROM (SELECT 1 FROM users WHERE disabled_at IS NULL LIMIT 2) AS x";
+    ADMINS = "users.admins":
+        "SELECT COUNT(*) FROM (SELECT 1 FROM users WHERE role = 'admin' AND all_tenants = 1 AND disabled_at IS NULL LIMIT 2) AS x";
     BY_EMAIL = "users.by_email": "SELECT id, password FROM users WHERE email = $1 AND disabled_at IS NULL";
     PASSWORD = "users.password": "SELECT password FROM users WHERE id = $1 AND disabled_at IS NULL";
     ADD = "users.add":
@@ -79,6 +81,19 @@ impl Op for Any {
     }
 }
 
+/// Whether there is an administrator of everything: who can make all the others.
+#[derive(Clone, Copy, Debug)]
+pub struct HasAdmin;
+
+impl Op for HasAdmin {
+    const NAME: &'static str = "users.has_admin";
+    type Out = bool;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<bool> {
+        Ok(tx.number(&ADMINS, &[])? > 0)
+    }
+}
+
 /// The id and password hash under an address.
 #[derive(Clone, Debug)]
 pub struct PasswordOf(pub String);
@@ -120,7 +135,7 @@ pub struct Add {
     pub all_tenants: bool,
     /// Which, when not all.
     pub tenants: Vec<TenantId>,
-    /// Only when nobody is there yet: the first administrator.
+    /// Only while there is no administrator of everything: the first.
     pub first: bool,
     /// What the giver may see: nobody gives more.
     pub access: Access,
@@ -133,7 +148,7 @@ impl Op for Add {
     type Out = User;
 
     fn run(&self, tx: &mut dyn Tx) -> Result<User> {
-        if self.first && tx.number(&COUNT, &[])? > 0 {
+        if self.first && tx.number(&ADMINS, &[])? > 0 {
             return Err(StoreError::Refused("there is an administrator already: sign in".into()));
         }
         may_give_all(self.all_tenants, &self.access)?;

@@ -5,12 +5,16 @@ use types::{AgentSessionId, ConversationId, LeadId, MessageId, Moment, ProviderM
 
 use super::audit::{self, Act};
 use super::{Access, After, AgentFlag, AgentSession, AgentTurn, By, Rows};
+use crate::agents::Spent;
 use crate::error::{Result, StoreError};
 use crate::leases;
 use crate::reach::{Reach, Touches};
 use crate::sql::{Op, Row, Tx};
 
 sql! {
+    SPENT = "desk.agent_spend": "SELECT tokens, cost FROM agent_spend WHERE tenant_id = $1 AND day = $2 AND contact_id = 0";
+    AT_CAP = "desk.agent_spend_at_cap":
+        "SELECT COUNT(*) FROM agent_spend WHERE tenant_id = $1 AND day = $2 AND contact_id <> 0 AND (tokens >= $3 OR cost >= $4)";
     FIGURES = "agents.figures":
         "SELECT agent, COUNT(*), CAST(SUM(CASE WHEN status IN ('replied', 'handed_over') THEN 1 ELSE 0 END) AS {int}),
                 CAST(SUM(CASE WHEN status = 'handed_over' THEN 1 ELSE 0 END) AS {int}), CAST(SUM(tokens_in) AS {int}),
@@ -401,5 +405,34 @@ impl Op for TakeResult {
             Some(types::states::JobState::Running) => Ok(Taken::Accepted),
             _ => Ok(Taken::TooLate),
         }
+    }
+}
+
+/// What a tenant's agents have taken of today's budget.
+#[derive(Clone, Copy, Debug)]
+pub struct Today {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What a contact may take; `None`: no bound.
+    pub contact_tokens: Option<u64>,
+    /// The same in millionths of the currency.
+    pub contact_cost: Option<u64>,
+}
+
+impl Op for Today {
+    const NAME: &'static str = "desk.agents_today";
+    /// What all took, and how many contacts have used up theirs.
+    type Out = (Spent, i64);
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
+        let day = crate::agents::day_of(tx.now());
+        let row = |r: &dyn Row| -> Result<Spent> {
+            Ok(Spent { tokens: r.get::<i64>(0)?.unsigned_abs(), cost: r.get::<i64>(1)?.unsigned_abs() })
+        };
+        let spent = tx.first(&SPENT, params![self.tenant, day], row)?.unwrap_or_default();
+        let bound = |cap: Option<u64>| cap.and_then(|c| i64::try_from(c).ok()).unwrap_or(i64::MAX);
+        let at_cap =
+            tx.number(&AT_CAP, params![self.tenant, day, bound(self.contact_tokens), bound(self.contact_cost)])?;
+        Ok((spent, at_cap))
     }
 }

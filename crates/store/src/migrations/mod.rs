@@ -22,6 +22,7 @@ const VERSIONS: &[(i64, &str)] = &[
     (51, include_str!("0051.sql")),
     (61, include_str!("0061.sql")),
     (62, include_str!("0062.sql")),
+    (70, include_str!("0070.sql")),
     (80, include_str!("0080.sql")),
     (90, include_str!("0090.sql")),
     (91, include_str!("0091.sql")),

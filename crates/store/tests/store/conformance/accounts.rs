@@ -58,9 +58,12 @@ async fn found(db: &Db, digest: &str) -> bool {
 }
 
 async fn a_session_ends_by_hand_by_time_and_with_its_user(db: &Db) {
-    assert!(!db.store.read(users::Any).await.unwrap());
-    let boss = user(db, "Boss@Example.com ", Role::Admin).await;
+    let there = async || (db.store.read(users::Any).await.unwrap(), db.store.read(users::HasAdmin).await.unwrap());
+    assert_eq!(there().await, (false, false));
     let sara = user(db, "sara@example.com", Role::Agent).await;
+    assert_eq!(there().await, (true, false), "who is no administrator makes none");
+    let boss = user(db, "Boss@Example.com ", Role::Admin).await;
+    assert_eq!(there().await, (true, true));
     assert_eq!(db.store.read(users::PasswordOf("BOSS@example.com".into())).await.unwrap().unwrap().0, boss.id);
     assert_eq!(db.store.read(users::OwnPassword(sara.id)).await.unwrap().as_deref(), Some("hash"));
     db.store.write(begin(&sara, "one", None)).await.unwrap();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::agents::{Known, Load, PutBack, Record, Tidy, Traces};
-use store::desk::agents::{Exposures, FindMessage, Flags, Sessions, SetFlag, Show, TakeResult, Taken, Turns};
+use store::agents::{Known, Load, PutBack, Record, Spent, Tidy, Traces};
+use store::desk::agents::{Exposures, FindMessage, Flags, Sessions, SetFlag, Show, TakeResult, Taken, Today, Turns};
 use store::desk::{Access, After, By};
 use store::{Claimed, Next, StoreError};
 use types::{LeadId, MessageId, TenantId, Timestamp};
@@ -17,6 +17,7 @@ for_each_database! {
     a_lost_lease_keeps_nothing_of_an_agent,
     a_hand_over_ends_a_session_and_so_does_silence,
     what_is_old_is_trimmed,
+    a_days_budget_is_counted_by_contact_and_in_all,
     switches_are_set_read_and_on_record,
     a_variant_is_given_once_and_its_goal_reached_once,
     a_reading_from_outside_counts_once_and_wakes_its_turn,
@@ -64,7 +65,7 @@ async fn turned(db: &Db, id: &str, records: Vec<Record>) -> Claimed {
 
 async fn load(db: &Db, claimed: &Claimed) -> Known {
     let (s, message) = (&claimed.snapshot, turn(&claimed.work).message);
-    db.store.read(Load { tenant: s.tenant, conversation: s.conversation, message }).await.unwrap()
+    db.store.read(Load { tenant: s.tenant, conversation: s.conversation, message, contact: s.contact }).await.unwrap()
 }
 
 async fn a_turn_is_kept_with_its_reply_and_a_session_adds_up(db: &Db) {
@@ -131,6 +132,25 @@ async fn what_is_old_is_trimmed(db: &Db) {
     let tidy = Tidy { idle_before: Timestamp::ZERO, log_before: db.now(), limit: 10 };
     assert_eq!(db.store.write(tidy).await.unwrap(), 1);
     assert_eq!((db.count("agent_log").await, db.count("agent_session").await), (0, 1), "sessions stay");
+}
+
+async fn a_days_budget_is_counted_by_contact_and_in_all(db: &Db) {
+    let one = turned(db, "w1", vec![record("replied"), Record { workflow: "reading", ..record("read") }]).await;
+    let (s, message) = (&one.snapshot, turn(&one.work).message);
+    let known = |contact| Load { tenant: s.tenant, conversation: s.conversation, message, contact };
+    let read = db.store.read(known(s.contact)).await.unwrap();
+    let spent = |tokens, cost| Spent { tokens, cost };
+    assert_eq!((read.contact_today, read.tenant_today), (spent(240, 700), spent(240, 700)), "readings cost, too");
+    let other = db.store.read(known(types::ContactId(s.contact.0 + 1))).await.unwrap();
+    assert_eq!((other.contact_today, other.tenant_today), (spent(0, 0), spent(240, 700)));
+    let today = |tokens| Today { tenant: s.tenant, contact_tokens: Some(tokens), contact_cost: None };
+    assert_eq!(db.store.read(today(241)).await.unwrap(), (spent(240, 700), 0));
+    assert_eq!(db.store.read(today(240)).await.unwrap(), (spent(240, 700), 1), "one has used up its tokens");
+    db.pass(86_400);
+    assert_eq!(db.store.read(known(s.contact)).await.unwrap().tenant_today, spent(0, 0), "another day, another budget");
+    let tidy = Tidy { idle_before: Timestamp::ZERO, log_before: db.now(), limit: 10 };
+    db.store.write(tidy).await.unwrap();
+    assert_eq!(db.count("agent_spend").await, 0);
 }
 
 async fn switches_are_set_read_and_on_record(db: &Db) {
@@ -270,7 +290,12 @@ async fn rows_of_other_tenants_are_not_there(db: &Db) {
     assert!(db.store.read(other).await.unwrap().is_empty());
     assert_eq!(
         db.store
-            .read(Load { tenant: TenantId(1), conversation: types::ConversationId(1), message: MessageId(1) })
+            .read(Load {
+                tenant: TenantId(1),
+                conversation: types::ConversationId(1),
+                message: MessageId(1),
+                contact: types::ContactId(1)
+            })
             .await
             .unwrap(),
         Known::default()

@@ -71,7 +71,8 @@ const THEIRS: [&str; 30] = [
 ];
 
 /// Tables without a customer in them, each with why.
-const OTHERS: [(&str, &str); 20] = [
+const OTHERS: [(&str, &str); 21] = [
+    ("agent_spend", "how many tokens of a day, by the number of a contact alone"),
     ("endpoint", "programs"),
     ("tenants", "the configuration"),
     ("channels", "the configuration"),

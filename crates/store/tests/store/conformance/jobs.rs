@@ -8,7 +8,7 @@ use types::outbound::OutboundContent;
 use types::states::ConversationState;
 use types::{Fault, Timestamp};
 
-use crate::fixtures::{PHONE, message, pid, say};
+use crate::fixtures::{PHONE, accepted, message, pid, retry, say};
 use crate::support::{Broken, Db, deliver, turn};
 
 for_each_database! {
@@ -17,7 +17,8 @@ for_each_database! {
     a_turn_without_a_reply_is_done,
     a_key_is_said_once,
     a_throttled_channel_saves_the_reply_for_later,
-    a_draining_worker_gives_the_rest_back,
+    a_draining_worker_sends_what_it_decided_and_gives_the_rest_back,
+    a_draining_worker_does_not_wait_for_a_retry,
     transient_failures_are_retried_after_1_5_and_15_seconds,
     jitter_is_added_to_the_pause,
     hopeless_failures_are_dead_letters_at_once,
@@ -114,16 +115,38 @@ async fn a_throttled_channel_saves_the_reply_for_later(db: &Db) {
 }
 
 /// S2.9: with `stop` the lease goes back in the same transaction and another node finds what is due at once.
-async fn a_draining_worker_gives_the_rest_back(db: &Db) {
+/// S2.9: what runs comes to its end, which is the reply on its way; a turn that has not begun is another node's.
+async fn a_draining_worker_sends_what_it_decided_and_gives_the_rest_back(db: &Db) {
+    db.message("w1", PHONE, "hello").await;
+    db.message("w2", PHONE, "and you?").await;
+    let claimed = db.claim().await;
+    let mut op = db.finish_op(&claimed, turn(&claimed.work), &["hi", "there"]);
+    op.stop = true;
+    let mut next = db.store.write(op).await.unwrap().next;
+    for said in ["hi", "there"] {
+        let Next::Work(work) = next else { panic!("{said:?} waits for the next start: {next:?}") };
+        assert_eq!(deliver(&work).content, say(said));
+        let mut op = db.record_op(&claimed.lease, deliver(&work), accepted(said));
+        op.stop = true;
+        next = db.store.write(op).await.unwrap().after.next;
+    }
+    assert_eq!(next, Next::Wait(Some(db.now())), "the lease is given back before the next turn");
+    let other = db.claim_as("node-b", 1).await;
+    assert_eq!(turn(&other[0].work).provider_id, pid("w2"));
+}
+
+/// A reply that fails in a drain waits for its time, as always.
+async fn a_draining_worker_does_not_wait_for_a_retry(db: &Db) {
     db.message("w1", PHONE, "hello").await;
     let claimed = db.claim().await;
     let mut op = db.finish_op(&claimed, turn(&claimed.work), &["hi"]);
     op.stop = true;
-    let after = db.store.write(op).await.unwrap();
-    assert_eq!(after.next, Next::Wait(Some(db.now())));
-    assert_eq!(db.status_of(after.saved.unwrap()).await, "pending", "not begun, so not in doubt");
-    let other = db.claim_as("node-b", 1).await;
-    assert_eq!(deliver(&other[0].work).content, say("hi"));
+    let Next::Work(work) = db.store.write(op).await.unwrap().next else { panic!("it is sent") };
+    let mut op = db.record_op(&claimed.lease, deliver(&work), retry(Fault::Transient));
+    op.stop = true;
+    assert_eq!(db.store.write(op).await.unwrap().after.next, Next::Wait(Some(db.now())));
+    db.pass(60);
+    assert_eq!(deliver(&db.claim_as("node-b", 1).await[0].work).content, say("hi"));
 }
 
 /// S2.3, I9.

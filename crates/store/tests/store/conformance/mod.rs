@@ -7,6 +7,7 @@ mod attack;
 mod breakers;
 mod carry;
 mod channels;
+mod compose;
 mod contacts;
 mod conversations;
 mod dead_letters;
@@ -41,6 +42,7 @@ const ALL: &[(&str, &[(&str, Case)])] = &[
     ("agents", agents::CASES),
     ("carry", carry::CASES),
     ("channels", channels::CASES),
+    ("compose", compose::CASES),
     ("contacts", contacts::CASES),
     ("conversations", conversations::CASES),
     ("dead_letters", dead_letters::CASES),

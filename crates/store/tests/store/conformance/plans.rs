@@ -1,7 +1,7 @@
 //! Counts never scan a table (R7): each is answered from an index, by what it asks for or from a small partial one. What the database itself says of its way.
 
 use store::Op;
-use store::sql::{Dialect, Sql, Tx};
+use store::sql::{Sql, Tx};
 
 use crate::support::{Backend, Db};
 
@@ -53,16 +53,16 @@ fn filled(text: &str) -> String {
 }
 
 /// Lines of a plan that read a table, or an index without saying where to begin.
-fn scans(dialect: Dialect, plan: &[String]) -> Vec<String> {
+fn scans(backend: Backend, plan: &[String]) -> Vec<String> {
     let open = |line: &str| OPEN.iter().any(|index| line.split([' ', '(']).any(|word| word == *index));
     let mut found = Vec::new();
     for (n, line) in plan.iter().enumerate() {
-        let scans = match dialect {
+        let scans = match backend {
             // A subquery's own rows are named x.
-            Dialect::Sqlite => {
+            Backend::Sqlite => {
                 line.starts_with("SCAN ") && !line.starts_with("SCAN x") && !line.contains("CONSTANT ROW")
             }
-            Dialect::Postgres => {
+            Backend::Postgres => {
                 let reads = line.contains("Seq Scan on") || (line.contains("Index") && line.contains("Scan"));
                 let next = plan.get(n + 1).map_or("", String::as_str);
                 reads && !next.trim_start().starts_with("Index Cond")
@@ -76,7 +76,6 @@ fn scans(dialect: Dialect, plan: &[String]) -> Vec<String> {
 }
 
 async fn counts_never_scan_a_table(db: &Db) {
-    let dialect = db.backend().dialect();
     let mut looked = 0;
     let mut bad = Vec::new();
     for sql in store::statements() {
@@ -97,7 +96,7 @@ async fn counts_never_scan_a_table(db: &Db) {
             },
         };
         let plan = db.store.read(plan).await.unwrap_or_else(|e| panic!("{}: {e}", sql.name));
-        for line in scans(dialect, &plan) {
+        for line in scans(db.backend(), &plan) {
             bad.push(format!("{}: {line}\n    {}", sql.name, plan.join("\n    ")));
         }
         looked += 1;

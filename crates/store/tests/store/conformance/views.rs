@@ -1,7 +1,7 @@
 //! What people look at, and what a waiting webhook asks (S1.8, S2.8, S6.8).
 
 use store::export::{Count, Page};
-use store::views::{Conversations, FailedSends, Figures, Jobs, OutcomeOf, Thread};
+use store::views::{Conversations, FailedSends, Figures, Jobs, OutcomeOf, RetryingSends, Thread};
 use types::states::{JobState, MessageStatus};
 use types::{Fault, MessageId};
 
@@ -14,10 +14,12 @@ for_each_database! {
     conversations_are_listed_newest_first_and_paged,
     jobs_are_listed_by_state,
     failed_sends_are_paged,
+    sends_that_go_on_by_themselves_are_listed,
     figures_of_the_queue,
     figures_of_an_empty_queue,
     an_export_passes_every_conversation_in_pages,
     ids_never_go_back,
+    what_was_heard_is_there_to_be_replayed,
 }
 
 async fn outcome(db: &Db, id: MessageId) -> Option<store::views::MessageOutcome> {
@@ -99,6 +101,29 @@ async fn failed_sends_are_paged(db: &Db) {
     assert_eq!(rest.iter().map(|f| f.body.as_str()).collect::<Vec<_>>(), ["hi 0"]);
 }
 
+/// S4.3: what waits for its next attempt, or for a trace of its last, is somewhere to be seen; what was never tried is not among it.
+async fn sends_that_go_on_by_themselves_are_listed(db: &Db) {
+    let (lease, again) = db.sending("w1", PHONE, "one").await;
+    db.record(&lease, &again, retry(Fault::Transient)).await;
+    let (lease, doubt) = db.sending("w2", "971500000002", "two").await;
+    db.record(&lease, &doubt, crate::fixtures::unknown()).await;
+    let (lease, failed) = db.sending("w3", "971500000003", "three").await;
+    db.record(&lease, &failed, rejected()).await;
+    db.message("w4", "971500000004", "hello").await;
+    let claimed = db.claim().await;
+    let mut op = db.finish_op(&claimed, turn(&claimed.work), &["four"]);
+    op.hold = Some(std::time::Duration::from_secs(60));
+    db.store.write(op).await.unwrap();
+    let list = |before, limit| db.store.read(RetryingSends { before, limit });
+    let rows = list(None, 10).await.unwrap();
+    let told: Vec<_> = rows.iter().map(|r| (r.send.id, r.send.status, r.send.attempts, r.next_at > db.now())).collect();
+    let (unknown, pending) = (MessageStatus::Unknown, MessageStatus::Pending);
+    assert_eq!(told, [(doubt.message, unknown, 1, true), (again.message, pending, 1, true)]);
+    assert!(rows[1].send.error.is_some(), "with the reason");
+    assert_eq!(list(Some(doubt.message), 10).await.unwrap().len(), 1);
+    assert_eq!(list(None, 1).await.unwrap().len(), 1);
+}
+
 /// S2.8.
 async fn figures_of_the_queue(db: &Db) {
     for n in 0..20_u64 {
@@ -163,4 +188,21 @@ async fn ids_never_go_back(db: &Db) {
     }
     let claimed = db.claim().await;
     assert_eq!(turn(&claimed.work).provider_id.0, "w0");
+}
+
+/// `barid replay`: what came in, raw and in order, with what was answered then.
+async fn what_was_heard_is_there_to_be_replayed(db: &Db) {
+    let first = db.message("w1", PHONE, "hello").await;
+    let (lease, deliver) = db.reply("hi").await;
+    db.record(&lease, &deliver, accepted("o1")).await;
+    let second = db.message("w2", PHONE, "thanks").await;
+    db.message("w3", "971500000009", "somebody else").await;
+    let conversation = lease.conversation;
+    let hear = |after, limit| db.store.read(store::replay::Hear { conversation, after, limit });
+    let heard = hear(None, 10).await.unwrap();
+    let told: Vec<_> = heard.iter().map(|h| (h.id, h.answer.as_deref(), h.kind.as_str())).collect();
+    assert_eq!(told, [(first, Some("hi"), "meta"), (second, None, "meta")]);
+    assert!(heard.iter().all(|h| h.raw.is_some() && h.tenant == db.meta.tenant));
+    assert_eq!(hear(Some(first), 10).await.unwrap().len(), 1);
+    assert_eq!(hear(None, 1).await.unwrap().len(), 1);
 }

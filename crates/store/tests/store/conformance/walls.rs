@@ -218,6 +218,7 @@ pub(super) async fn looked(a: &Attack<'_>) {
     a.listed(|tenant| agents::Show { tenant, since: from }).await;
     a.listed(|tenant| agents::Sessions { tenant, agent: None, after, limit }).await;
     a.listed(agents::Flags).await;
+    a.listed(|tenant| agents::Today { tenant, contact_tokens: None, contact_cost: None }).await;
     a.listed(|tenant| agents::Exposures { tenant, experiment: "x".into(), limit }).await;
     a.listed(|tenant| alerts::List { tenant, after, limit }).await;
     a.listed(alerts::OpenAlerts).await;
