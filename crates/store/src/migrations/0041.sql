@@ -98,7 +98,7 @@ LANGUAGE sql STABLE AS $$
          job AS (SELECT j.status, j.attempts, EXTRACT(EPOCH FROM j.completed_at - j.created_at) * 1000 AS took
                  FROM outbound_jobs j, ago WHERE j.completed_at >= ago.since),
          done AS (SELECT COUNT(*) FILTER (WHERE status = 'done') AS well, COUNT(*) FILTER (WHERE status IN ('dead', 'failed')) AS badly,
-                         COUNT(*) FILTER (WHERE attempts > 1) AS again, ROUND(AVG(took) FILTER (WHERE status = 'done'), 3) AS mean,
+                         COUNT(*) FILTER (WHERE attempts > 1) AS again, ROUND((AVG(took) FILTER (WHERE status = 'done'))::numeric, 3) AS mean,
                          ROUND((percentile_disc(0.95) WITHIN GROUP (ORDER BY took) FILTER (WHERE status = 'done'))::numeric, 3) AS p95,
                          ROUND((percentile_disc(0.99) WITHIN GROUP (ORDER BY took) FILTER (WHERE status = 'done'))::numeric, 3) AS p99 FROM job),
          said AS (SELECT COUNT(*) FILTER (WHERE m.direction = 'inbound') AS heard,
