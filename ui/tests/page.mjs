@@ -149,8 +149,23 @@ await test('an agent: rolled out, it answers; its session, trace and cost are sh
   await page.locator('[data-turn="replied"]').first().waitFor();
   assert.match(await page.locator('[data-turn="replied"]').first().innerText(), /played ok/);
   assert.match(await page.locator('[data-budget]').first().innerText(), /tokens of today used/);
-  await rollOut.getByRole('button', { name: 'Turn off' }).click();
+  assert.match(await experiment.innerText(), /of 200 planned conversations are decided/);
   const dialog = page.getByRole('dialog');
+  await experiment.getByRole('button', { name: 'Pick agent' }).click();
+  const asked = await dialog.innerText();
+  for (const said of [/not decided yet/, /flow: .* of \d+; agent: .* of \d+/, /planned conversations/, /Conversations that change: \d+/]) assert.match(asked, said);
+  assert.deepEqual((await new AxeBuilder({ page }).analyze()).violations.map((v) => v.id), [], 'the confirmation of a winner');
+  await dialog.getByRole('button', { name: 'Pick agent' }).click();
+  await experiment.getByText('Picked', { exact: true }).waitFor();
+  for (let n = 0; n < 4; n += 1) {
+    const phone = unique();
+    await tools.write(phone, `Everyone ${n}`, 'Good morning');
+    assert.match(await eventually(() => answered(phone)), /glad to help/, 'everyone meets the winner');
+  }
+  await experiment.getByRole('button', { name: 'Take the pick back' }).click();
+  await dialog.getByRole('button', { name: 'Take the pick back' }).click();
+  await experiment.getByText('Picked', { exact: true }).waitFor({ state: 'detached' });
+  await rollOut.getByRole('button', { name: 'Turn off' }).click();
   assert.match(await dialog.innerText(), /conversations took part/);
   await dialog.getByRole('textbox').fill('enough seen');
   await dialog.getByRole('button', { name: 'Turn off' }).click();

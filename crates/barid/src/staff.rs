@@ -152,6 +152,7 @@ pub fn shown_experiments(tenant: &Tenant) -> Vec<ExperimentInfo> {
             config::Goal::Contact => "contact",
         },
         percent: e.percent,
+        planned: (e.planned > 0).then_some(e.planned),
         within: e.within,
         arms: e.arms.iter().map(|a| (a.name.clone(), a.weight)).collect(),
     };

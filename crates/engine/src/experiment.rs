@@ -90,7 +90,7 @@ impl Experiment {
             return Assignment::Variant(at, variant);
         }
         // Two hashes: who takes part must say nothing of which variant they get.
-        if self.share("roll-out", contact) * 100.0 >= f64::from(self.percent) {
+        if !self.takes_part(contact) {
             return Assignment::Outside;
         }
         let total: f64 = self.variants.iter().map(|v| f64::from(v.weight)).sum();
@@ -102,6 +102,32 @@ impl Experiment {
             }
         }
         Assignment::Outside
+    }
+
+    /// Whether a contact is within the roll-out.
+    fn takes_part(&self, contact: &str) -> bool {
+        self.share("roll-out", contact) * 100.0 < f64::from(self.percent)
+    }
+
+    /// What a contact gets once the variant `picked` was picked as the winner: that one, whoever takes part, also who had another before.
+    /// `None`: there is no such variant (any more), and the experiment goes on.
+    #[must_use]
+    pub fn settled(
+        &self,
+        contact: &str,
+        before: Option<&str>,
+        picked: &str,
+        switches: Switches,
+    ) -> Option<Assignment<'_>> {
+        let (at, variant) = self.variants.iter().enumerate().find(|(_, v)| v.name == picked)?;
+        let known = before.is_some_and(|name| self.variants.iter().any(|v| v.name == name));
+        Some(if switches.all_off || switches.off {
+            Assignment::Off
+        } else if known || self.takes_part(contact) {
+            Assignment::Variant(at, variant)
+        } else {
+            Assignment::Outside
+        })
     }
 
     /// Where a contact falls between 0 and 1.

@@ -15,7 +15,7 @@ use crate::sql::{Op, Row, Tx};
 use crate::work::{Lease, Snapshot};
 
 sql! {
-    FLAGS = "agents.flags": "SELECT name, is_on, percent FROM flag WHERE tenant_id = $1";
+    FLAGS = "agents.flags": "SELECT name, is_on, percent, picked FROM flag WHERE tenant_id = $1";
     CONTEXTS = "agents.contexts": "SELECT agent, messages, summary FROM agent_context WHERE conversation_id = $1";
     SPENT = "agents.spent":
         "SELECT agent, tokens_in + tokens_out FROM agent_session WHERE conversation_id = $1 AND ended_at IS NULL";
@@ -42,10 +42,13 @@ sql! {
          ON CONFLICT (conversation_id, agent) DO UPDATE SET messages = excluded.messages, summary = excluded.summary,
                 known = excluded.known, tokens = excluded.tokens, updated_at = excluded.updated_at";
     EXPOSE = "agents.expose":
-        "INSERT INTO exposure (tenant_id, experiment, conversation_id, arm, exposed_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO exposure (tenant_id, experiment, conversation_id, arm, exposed_at)
+         SELECT CAST($1 AS {int}), CAST($2 AS TEXT), CAST($3 AS {int}), CAST($4 AS TEXT), CAST($5 AS {int})
+         WHERE NOT EXISTS (SELECT 1 FROM flag WHERE tenant_id = $1 AND name = 'experiment:' || CAST($2 AS TEXT) AND picked IS NOT NULL)
          ON CONFLICT (tenant_id, experiment, conversation_id) DO NOTHING";
     REACH = "agents.reach":
-        "UPDATE exposure SET reached_at = $4 WHERE tenant_id = $1 AND experiment = $2 AND conversation_id = $3 AND reached_at IS NULL";
+        "UPDATE exposure SET reached_at = $4 WHERE tenant_id = $1 AND experiment = $2 AND conversation_id = $3
+           AND reached_at IS NULL AND left_at IS NULL";
     IDLE = "agents.end_idle":
         "UPDATE agent_session SET ended_at = last_at, outcome = 'idle' WHERE ended_at IS NULL AND id IN
          (SELECT id FROM agent_session WHERE ended_at IS NULL AND last_at < $1 LIMIT $2)";
@@ -93,8 +96,8 @@ pub(crate) const fn day_of(at: Timestamp) -> i64 {
 /// What is known before a turn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Known {
-    /// Switches: name, on, percent.
-    pub switches: Vec<(String, bool, u8)>,
+    /// Switches: name, on, percent, and of an experiment the variant that was picked as its winner.
+    pub switches: Vec<(String, bool, u8, Option<String>)>,
     /// What each agent remembers: name, messages as JSON, summary.
     pub contexts: Vec<(String, String, String)>,
     /// Tokens of open sessions by agent.
@@ -126,7 +129,8 @@ impl Op for Load {
         Ok(Known {
             contact_today: of(false),
             tenant_today: of(true),
-            switches: tx.all(&FLAGS, params![self.tenant], |r| Ok((r.get(0)?, r.get(1)?, percent(r.get(2)?))))?,
+            switches: tx
+                .all(&FLAGS, params![self.tenant], |r| Ok((r.get(0)?, r.get(1)?, percent(r.get(2)?), r.get(3)?)))?,
             contexts: tx.all(&CONTEXTS, params![self.conversation], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?,
             spent: tx.all(&SPENT, params![self.conversation], |r| Ok((r.get(0)?, r.get::<i64>(1)?.unsigned_abs())))?,
             arms: tx.all(&ARMS, params![self.conversation], |r| Ok((r.get(0)?, r.get(1)?)))?,

@@ -41,7 +41,9 @@ fn read(known: Known, unit: String) -> Aids {
     Aids {
         today: Budget { contact: cap(known.contact_today), tenant: cap(known.tenant_today) },
         unit,
-        switches: known.switches.into_iter().map(|(name, on, percent)| Switch { name, on, percent }).collect(),
+        switches: (known.switches.into_iter())
+            .map(|(name, on, percent, picked)| Switch { name, on, percent, picked })
+            .collect(),
         contexts: known.contexts.into_iter().map(context).collect(),
         spent: known.spent.into_iter().collect(),
         arms: known.arms.into_iter().collect(),

@@ -9,6 +9,7 @@ import { useT, word } from '../i18n';
 import { useFormat } from '../i18n/format';
 import { Sessions } from '../parts/sessions';
 import { Switches } from '../parts/switches';
+import { useLift, useProgress, Winner } from '../parts/winner';
 import { Card, Empty, Facts, Ltr, Page, Problem, Said, Stat, Tag, Waiting, When } from '../parts/basics';
 
 export function AgentsPage() {
@@ -19,7 +20,8 @@ export function AgentsPage() {
   const agents = useQuery({ queryKey: ['agents', tenant], queryFn: () => must(api.GET('/agents', { params: { query } })) });
   const experiments = useQuery({ queryKey: ['experiments', tenant], queryFn: () => must(api.GET('/experiments', { params: { query } })) });
   const count = (one: { value: number; capped: boolean }) => `${format.number(one.value)}${one.capped ? '+' : ''}`;
-  const signed = (share: number) => `${share > 0 ? '+' : ''}${format.percent(share, 1)}`;
+  const progress = useProgress();
+  const lift = useLift();
   return (
     <Page title={t('agents.title')}>
       <Stack gap="lg">
@@ -81,17 +83,17 @@ export function AgentsPage() {
                     <Table.Tbody>
                       {one.arms.map((arm) => (
                         <Table.Tr key={arm.name}>
-                          <Table.Td><Said>{arm.name}</Said>{one.winner === arm.name ? <> <Tag tone="good">{t('agents.best')}</Tag></> : null}</Table.Td>
+                          <Table.Td><Said>{arm.name}</Said>{one.winner === arm.name ? <> <Tag tone="good">{t('agents.best')}</Tag></> : null}{one.picked === arm.name ? <> <Tag tone="info">{t('agents.picked')}</Tag></> : null}</Table.Td>
                           <Table.Td>{format.percent(arm.share)}</Table.Td>
                           <Table.Td>{format.number(arm.decided)} <span className="quiet">/ {format.number(arm.conversations)}</span></Table.Td>
                           <Table.Td>{format.number(arm.reached)} {arm.decided ? `(${format.percent(arm.reached / arm.decided, 1)})` : ''}</Table.Td>
-                          <Table.Td>{arm.lift ? <Ltr>{`${signed(arm.lift.difference)} (${signed(arm.lift.low)} … ${signed(arm.lift.high)})`}</Ltr> : '–'}</Table.Td>
+                          <Table.Td>{arm.lift ? <Ltr>{lift(arm.lift)}</Ltr> : '–'}</Table.Td>
                         </Table.Tr>
                       ))}
                     </Table.Tbody>
                   </Table>
                 </Table.ScrollContainer>
-                <p className="quiet">{t('agents.always', { p: format.number(one.p_value, { maximumFractionDigits: 3 }) })} {one.started_at ? <When at={one.started_at} /> : null}</p>
+                <p className="quiet">{progress(one)} {one.started_at ? <When at={one.started_at} /> : null}</p>
                 <Switches
                   flag={one.flag}
                   on={one.status === 'running'}
@@ -103,6 +105,8 @@ export function AgentsPage() {
                     state: !one.split_is_sound ? t('agents.brokenSplit') : one.winner ? t('agents.leads', { name: one.winner }) : t('agents.notYet'),
                   })}
                 />
+                {one.picked ? <p className="quiet">{t('agents.pickedMore', { arm: one.picked })}</p> : null}
+                <Winner one={one} />
               </Stack>
             ))}
           </Stack>

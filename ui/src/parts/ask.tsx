@@ -26,7 +26,7 @@ function Ask({ question, done }: { question: Question; done: (answer: Answer) =>
         }}
       >
         <Stack gap="sm">
-          {question.body ? <Text size="sm">{question.body}</Text> : null}
+          {question.body ? <Text size="sm" style={{ whiteSpace: 'pre-line' }}>{question.body}</Text> : null}
           {question.reason ? <TextInput label={question.reason.label} value={reason} onChange={(e) => setReason(e.currentTarget.value)} required={question.reason.required} dir="auto" maxLength={300} /> : null}
           {question.when ? <TextInput type="datetime-local" label={question.when.label} value={when} min={local(new Date())} onChange={(e) => setWhen(e.currentTarget.value)} required data-autofocus /> : null}
           {question.typed ? <TextInput label={t('confirm.type', { word: question.typed })} value={typed} onChange={(e) => setTyped(e.currentTarget.value)} autoComplete="off" dir="auto" /> : null}

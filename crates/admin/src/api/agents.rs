@@ -165,6 +165,7 @@ pub(super) fn switch(flags: &[AgentFlag], name: &str) -> AgentFlag {
         name: name.to_owned(),
         on: true,
         percent: 100,
+        picked: None,
         reason: None,
         set_by: None,
         set_at: None,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use store::desk::agents::{Exposed, Exposures, Flags};
+use serde::{Deserialize, Serialize};
+use store::desk::AgentFlag;
+use store::desk::agents::{Exposed, Exposures, Flags, PickWinner};
 use types::{Moment, Timestamp};
 use utoipa::ToSchema;
 
@@ -14,8 +15,8 @@ use super::Shared;
 use super::agents::{slug, switch};
 use super::caller::Caller;
 use super::conversations::TenantQuery;
-use super::failure::Answer;
-use super::input::Asked;
+use super::failure::{Answer, Failure};
+use super::input::{Asked, Id, Input, perhaps};
 use super::page::Page;
 
 /// At most so many conversations of an experiment are looked at: more say nothing new, and a page must open.
@@ -30,6 +31,8 @@ pub struct ExperimentInfo {
     pub goal: &'static str,
     /// So many of a hundred conversations take part.
     pub percent: u8,
+    /// Decided only once so many conversations have an outcome; `None`: as soon as the test sees a difference.
+    pub planned: Option<u32>,
     /// How long a conversation has to reach the goal.
     pub within: Duration,
     /// Its variants and their weights.
@@ -109,10 +112,16 @@ pub(crate) struct Experiment {
     arms: Vec<ExperimentArm>,
     /// The always-valid p-value of "the variants differ".
     p_value: f64,
-    /// Whether the difference is more than chance, at any time one looks.
+    /// So many conversations with an outcome are planned; null: no number was planned.
+    planned: Option<u32>,
+    /// Whether the test, which may be looked at any time, sees a difference, and the split is sound; however few of the planned are decided.
+    established: bool,
+    /// Whether it is decided: a difference is established, and as many conversations as planned have an outcome.
     significant: bool,
-    /// The best variant, where the difference is established and the split is sound.
+    /// The best variant, where it is decided.
     winner: Option<String>,
+    /// The variant that somebody picked, and that every conversation of the roll-out now gets; null: it compares.
+    picked: Option<String>,
     /// Whether the variants got the conversations that their weights ask for; if not, no rate may be believed.
     split_is_sound: bool,
     /// When the first conversation got a variant.
@@ -146,7 +155,7 @@ pub(crate) async fn list(
 
 fn shown(
     info: &ExperimentInfo,
-    flag: &store::desk::AgentFlag,
+    flag: &AgentFlag,
     mut exposed: Vec<Exposed>,
     now: Timestamp,
     judge: &dyn Judge,
@@ -160,7 +169,8 @@ fn shown(
             let (arm, end) = (place(&e.arm)?, e.at.plus(info.within));
             let reached = e.reached.filter(|at| *at <= end);
             let at = reached.unwrap_or(end);
-            (at <= now).then_some((at, Outcome { arm, reached: reached.is_some() }))
+            // Who left as a winner was picked may have met another variant since.
+            (at <= e.left.unwrap_or(now)).then_some((at, Outcome { arm, reached: reached.is_some() }))
         })
         .collect();
     known.sort_by_key(|(at, _)| *at);
@@ -178,6 +188,9 @@ fn shown(
         reached: count(outcomes.iter().filter(|o| o.arm == n && o.reached).count()),
         lift: judged.lifts.get(n).copied().flatten(),
     });
+    let established = judged.p_value <= 0.05 && judged.split_is_sound;
+    let significant = established && info.planned.is_none_or(|planned| outcomes.len() >= planned as usize);
+    let known = |picked: &String| place(picked).is_some();
     Experiment {
         id: info.name.clone(),
         metric: info.goal.to_owned(),
@@ -186,9 +199,55 @@ fn shown(
         percent: flag.percent.min(info.percent.into()),
         arms: arms.collect(),
         p_value: judged.p_value,
-        significant: judged.p_value <= 0.05 && judged.split_is_sound,
-        winner: judged.winner.and_then(|n| info.arms.get(n)).map(|(name, _)| name.clone()),
+        planned: info.planned,
+        established,
+        significant,
+        winner: judged.winner.filter(|_| significant).and_then(|n| info.arms.get(n)).map(|(name, _)| name.clone()),
+        picked: flag.picked.clone().filter(known),
         split_is_sound: judged.split_is_sound,
         started_at: exposed.first().map(|e| Moment(e.at)),
     }
+}
+
+/// The winner as it shall be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WinnerInput {
+    /// Slug or id; the caller's first tenant where it is left out.
+    tenant: Option<String>,
+    /// The variant that every conversation of the roll-out gets; null: none, everyone has their own again.
+    // Written out, so that an empty body takes nothing back.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required)]
+    arm: Option<String>,
+    /// Why, for the record.
+    reason: Option<String>,
+}
+
+/// Picks the winner of an experiment, or takes that back. The next turn obeys; what was found stays, and nothing more is counted while a winner
+/// is picked.
+#[utoipa::path(post, path = "/experiments/{id}/winner", tag = "agents",
+    params(("id" = String, Path, description = "The name of the experiment")),
+    request_body = WinnerInput, responses((status = 200, body = AgentFlag)))]
+pub(crate) async fn pick(
+    State(desk): Shared,
+    caller: Caller,
+    Id(name): Id<String>,
+    Input(input): Input<WinnerInput>,
+) -> Answer<AgentFlag> {
+    let tenant = caller.tenant(&desk, input.tenant.as_deref()).await?;
+    let slug = slug(&desk, &caller, tenant).await?;
+    let options = desk.options();
+    let infos = options.experiments.get(&slug);
+    let Some(info) = infos.and_then(|all| all.iter().find(|e| e.name == name)) else {
+        return Err(Failure::missing("experiment", types::text::preview(&name, 80)));
+    };
+    if let Some(arm) = input.arm.as_ref().filter(|arm| !info.arms.iter().any(|(known, _)| known == *arm)) {
+        let known: Vec<&str> = info.arms.iter().map(|(name, _)| name.as_str()).collect();
+        let arm = types::text::preview(arm, 80);
+        return Err(Failure::at("/arm", format!("{arm:?} is no variant of it; it has {}", known.join(", "))));
+    }
+    let reason = perhaps("reason", input.reason.as_ref(), 500)?.filter(|r| !r.is_empty());
+    let op = PickWinner { tenant, experiment: name, arm: input.arm, reason, access: caller.access, by: caller.by };
+    Ok(Json(desk.store.write(op).await?))
 }

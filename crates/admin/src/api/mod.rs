@@ -396,6 +396,7 @@ fn brain() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(agents::sessions))
         .routes(routes!(agents::turns))
         .routes(routes!(experiments::list))
+        .routes(routes!(experiments::pick))
         .routes(routes!(flags::list, flags::set))
 }
 

@@ -94,6 +94,7 @@ pub(crate) const RIGHTS: &[(&str, &str, Right)] = &[
     ("GET",    "/agent-sessions", Need(Viewer, Read)),
     ("GET",    "/agent-sessions/{id}/turns", Need(Viewer, Read)),
     ("GET",    "/experiments", Need(Viewer, Read)),
+    ("POST",   "/experiments/{id}/winner", Need(Admin, Settings)),
     ("GET",    "/flags", Need(Viewer, Read)),
     ("PUT",    "/flags", Need(Admin, Settings)),
     ("GET",    "/analytics/series", Need(Viewer, Read)),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admin::Admin;
-use admin::api::{AgentInfo, BudgetInfo, Desk, Options, Peer, new_token, password};
+use admin::api::experiments::{self, Judge, Judged};
+use admin::api::{AgentInfo, BudgetInfo, Desk, ExperimentInfo, Options, Peer, new_token, password};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -140,6 +141,27 @@ async fn one(store: &Store, text: String) -> String {
 }
 
 /// What an agent did in a turn.
+/// The experiment of a tenant: two variants, decided with two outcomes.
+fn trial(slug: &str) -> ExperimentInfo {
+    ExperimentInfo {
+        name: format!("who-at-{slug}"),
+        goal: "contact",
+        percent: 100,
+        planned: Some(2),
+        within: Duration::from_secs(3_600),
+        arms: vec![("flow".into(), 1), ("agent".into(), 1)],
+    }
+}
+
+/// Sees a difference whatever there is: what the engine's test says is its own tests' matter.
+struct AllDiffer;
+
+impl Judge for AllDiffer {
+    fn judge(&self, weights: &[u32], _: &[usize], _: &[experiments::Outcome]) -> Judged {
+        Judged { p_value: 0.01, winner: Some(1), split_is_sound: true, lifts: vec![None; weights.len()] }
+    }
+}
+
 fn agent() -> Box<store::agents::Traces> {
     let record = store::agents::Record {
         agent: "front_desk".into(),
@@ -157,7 +179,8 @@ fn agent() -> Box<store::agents::Traces> {
         latency_ms: 300,
         ..store::agents::Record::default()
     };
-    Box::new(store::agents::Traces { records: vec![record], ..store::agents::Traces::default() })
+    let exposures = vec![("who-at-alain".to_owned(), "flow".to_owned())];
+    Box::new(store::agents::Traces { records: vec![record], exposures, ..store::agents::Traces::default() })
 }
 
 struct Put(&'static store::sql::Sql);
@@ -264,6 +287,7 @@ async fn furnish(store: &Store, door: &Door, n: u32) -> Things {
         ("delivery", delivery.to_string()),
         ("tenant", door.tenant.to_string()),
         ("slug", door.slug.to_string()),
+        ("experiment", trial(&door.slug).name),
         ("conversation", of("conversation", "").await),
         ("message", of("message", "AND direction = 'in'").await),
         ("failed", of("message", "AND status = 'failed'").await),
@@ -339,10 +363,10 @@ impl App {
             budget: BudgetInfo { tenant_tokens: Some(5_000_000), ..BudgetInfo::default() },
         };
         let agents = ["alain", "oasis"].map(|slug| (slug.to_owned(), vec![info.clone()])).into();
-        let desk = Desk::new(
-            store.clone(),
-            Options { agents, webhook_key: Some(Secret::new("a key of this test")), ..Options::default() },
-        );
+        let experiments = ["alain", "oasis"].map(|slug| (slug.to_owned(), vec![trial(slug)])).into();
+        let webhook_key = Some(Secret::new("a key of this test"));
+        let judge = Some(Arc::new(AllDiffer) as Arc<dyn Judge>);
+        let desk = Desk::new(store.clone(), Options { agents, experiments, judge, webhook_key, ..Options::default() });
         let admin = Admin {
             spool: None,
             store: store.clone(),
@@ -484,6 +508,7 @@ pub fn filled(path: &str, things: &Things) -> String {
         "webhook-endpoints" => "endpoint",
         "webhook-deliveries" => "delivery",
         "agent-sessions" => "session",
+        "experiments" => "experiment",
         other => panic!("no thing for {other}"),
     };
     path.replace("{id}", &things[kind])
@@ -509,6 +534,7 @@ pub fn body_of(method: &str, path: &str) -> Option<Value> {
         (_, "/channels/{id}/test") => json!({ "to": "971500000001", "text": "a test" }),
         ("POST", "/webhook-endpoints") => json!({ "url": "https://x.example/", "events": ["message.created"] }),
         (_, p) if p.starts_with("/breakers/") => json!({ "reason": "x" }),
+        ("POST", "/experiments/{id}/winner") => json!({ "arm": "agent" }),
         ("PUT", "/flags") => json!({ "name": "agents", "on": false }),
         ("POST", "/tasks") => json!({ "title": "x" }),
         ("POST", "/users") => json!({ "email": "new@example.com", "name": "New", "role": "viewer" }),

@@ -230,6 +230,43 @@ async fn agents_are_shown_and_switched() {
     }
 }
 
+/// S3.8: an experiment is not decided before its planned number, whatever the test sees; a winner is picked and taken back with the reason on
+/// record, ends the comparison for who had no outcome yet, and nobody picks another tenant's.
+#[tokio::test]
+async fn a_winner_is_picked_and_taken_back() {
+    let app = App::new().await;
+    let boss = app.person(Role::Admin, Some(app.tenant(&app.a))).await;
+    let shown = || async { app.send(by_page(&boss, "GET", "/experiments", None)).await.1["data"][0].clone() };
+    let one = shown().await;
+    assert_eq!((&one["planned"], &one["established"], &one["significant"]), (&json!(2), &json!(true), &json!(false)));
+    assert_eq!((&one["winner"], &one["picked"], &one["arms"][0]["decided"]), (&json!(null), &json!(null), &json!(0)));
+
+    let path = format!("/experiments/{}/winner", app.a["experiment"]);
+    let pick = |path: &str, body: serde_json::Value| app.send(by_page(&boss, "POST", path, Some(&body)));
+    let (status, flag) = pick(&path, json!({ "arm": "agent", "reason": "seen enough" })).await;
+    assert_eq!((status, &flag["picked"], &flag["percent"]), (StatusCode::OK, &json!("agent"), &json!(100)));
+    assert_eq!(shown().await["picked"], "agent");
+    let (_, audit) = app.send(by_page(&boss, "GET", "/audit", None)).await;
+    let line = audit["data"].as_array().unwrap().iter().find(|l| l["action"] == "experiment.winner").unwrap();
+    assert_eq!(line["reason"], "seen enough");
+    app.clock.advance(Duration::from_secs(7_200));
+    let boss_again = app.person(Role::Admin, Some(app.tenant(&app.a))).await;
+    let (_, later) = app.send(by_page(&boss_again, "GET", "/experiments", None)).await;
+    assert_eq!(later["data"][0]["arms"][0]["decided"], 0, "its outcome came after the pick: {later}");
+    let theirs = format!("/experiments/{}/winner", app.b["experiment"]);
+    for (path, body, want) in [
+        (&path, json!({ "arm": "nobody" }), StatusCode::BAD_REQUEST),
+        (&path, json!({}), StatusCode::BAD_REQUEST),
+        (&theirs, json!({ "arm": "agent" }), StatusCode::NOT_FOUND),
+        (&theirs, json!({ "arm": "agent", "tenant": "oasis" }), StatusCode::NOT_FOUND),
+        (&path, json!({ "arm": null }), StatusCode::OK),
+    ] {
+        assert_eq!(app.send(by_page(&boss_again, "POST", path, Some(&body))).await.0, want, "{path} {body}");
+    }
+    let (_, back) = app.send(by_page(&boss_again, "GET", "/experiments", None)).await;
+    assert_eq!(back["data"][0]["picked"], json!(null));
+}
+
 /// What a program has already is not sent again, and a row's tag is what `If-Match` takes.
 #[tokio::test]
 async fn what_is_known_is_not_sent_again() {

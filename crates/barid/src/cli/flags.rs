@@ -65,8 +65,15 @@ async fn list(cx: &Context, config: &Config, store: &Store) -> Result<(), Failur
         }
         let set = store.read(Flags(tenant.id)).await?;
         for name in names(config, &tenant.slug) {
-            let unset =
-                AgentFlag { name: name.clone(), on: true, percent: 100, reason: None, set_by: None, set_at: None };
+            let unset = AgentFlag {
+                name: name.clone(),
+                on: true,
+                percent: 100,
+                picked: None,
+                reason: None,
+                set_by: None,
+                set_at: None,
+            };
             rows.push((tenant.slug.clone(), set.iter().find(|f| f.name == name).cloned().unwrap_or(unset)));
         }
     }
@@ -80,12 +87,13 @@ async fn list(cx: &Context, config: &Config, store: &Store) -> Result<(), Failur
             f.name.clone(),
             if f.on { "on" } else { "off" }.to_owned(),
             format!("{} %", f.percent),
+            or_dash(f.picked.as_deref()),
             f.set_at.map_or_else(|| "-".to_owned(), |at| cx.out.when(at.0)),
             or_dash(f.set_by.as_deref()),
             or_dash(f.reason.as_deref()),
         ]
     };
-    let titles = ["TENANT", "SWITCH", "STATE", "ROLL-OUT", "SET", "BY", "WHY"];
+    let titles = ["TENANT", "SWITCH", "STATE", "ROLL-OUT", "WINNER", "SET", "BY", "WHY"];
     cx.out.table(&titles, rows.iter().map(row).collect(), "No switches: no tenant is configured.")
 }
 

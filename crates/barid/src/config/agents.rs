@@ -94,6 +94,8 @@ pub struct Experiment {
     pub goal: Goal,
     /// So many of a hundred conversations take part.
     pub percent: u8,
+    /// Decided only once so many conversations have an outcome; 0: as soon as the test sees a difference.
+    pub planned: u32,
     /// A conversation that has not reached the goal by then has not.
     pub within: Duration,
     /// Its variants.
@@ -274,7 +276,7 @@ fn experiment(cx: &Context, entries: &[Entry], at: Place) -> Option<Experiment> 
     let salt = r.given("salt").map(|_| r.text("salt"));
     let goals = [("handover", Goal::Handover), ("quotation", Goal::Quotation), ("contact", Goal::Contact)];
     let goal = r.choice("goal", &goals);
-    let (percent, within) = (r.count("percent"), r.duration("within"));
+    let (percent, planned, within) = (r.count("percent"), r.count("planned"), r.duration("within"));
     let arms: Vec<_> = tables(entries, "arms").map(|(entries, at)| arm(cx, entries, at)).collect();
     if arms.len() < 2 {
         r.mistake(r.place(), "arms", "compares fewer than two variants", "add [[tenants.experiments.arms]]");
@@ -284,6 +286,7 @@ fn experiment(cx: &Context, entries: &[Entry], at: Place) -> Option<Experiment> 
         salt: optional(salt)?.unwrap_or_default(),
         goal: goal?,
         percent: u8::try_from(percent?).unwrap_or(100),
+        planned: planned?,
         within: within?,
         arms: arms.into_iter().collect::<Option<_>>()?,
     })

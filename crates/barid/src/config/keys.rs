@@ -300,6 +300,7 @@ pub const KEYS: &[Key] = &[
     Key::new("tenants.experiments.salt", Kind::Text, "Another salt deals the variants anew.").optional(r#""2027""#),
     Key::new("tenants.experiments.goal", Kind::Choice(&["handover", "quotation", "contact"]), "What counts: a person called, a hand-over for a quotation, or an e-mail address or phone number told.").default(r#""handover""#),
     Key::new("tenants.experiments.percent", Kind::Count(0, 100), "So many of a hundred conversations take part.").default("100"),
+    Key::new("tenants.experiments.planned", Kind::Count(0, 200_000), "Nothing counts as decided before so many conversations in all have an outcome; 0: as soon as the test sees a difference.").default("0"),
     Key::new("tenants.experiments.within", Kind::Duration(1_000), "A conversation that has not reached the goal by then has not.").default(r#""7d""#),
     Key::new("tenants.experiments.arms.name", Kind::Text, "A variant's name.").required(r#""warm""#),
     Key::new("tenants.experiments.arms.weight", Kind::Count(0, 1_000_000), "Its share, relative to the others.").default("1"),

@@ -193,6 +193,7 @@ fn experiment() -> String {
 [[tenants.experiments]]
 name = "{EXPERIMENT}"
 goal = "contact"
+planned = 200
 [[tenants.experiments.arms]]
 name = "flow"
 agent = "flow"

@@ -1,4 +1,10 @@
+use std::sync::Arc;
+
 use serde_json::Value;
+use store::desk::agents::PickWinner;
+use store::desk::tenants::Tenants;
+use store::desk::{Access, By};
+use store::{SqliteOptions, Store};
 
 use crate::prepared::Prepared;
 use crate::support::{Ran, run, run_with, steady};
@@ -32,6 +38,28 @@ async fn tables() {
         ],
     );
     insta::assert_snapshot!(text);
+}
+
+/// Which winner of an experiment was picked stands beside its switch.
+#[tokio::test(flavor = "multi_thread")]
+async fn switches_say_which_winner_was_picked() {
+    let prepared = Prepared::new().await;
+    let folder = prepared.folder.path();
+    let file = folder.join("barid.toml");
+    let experiment = "[[tenants.experiments]]\nname = \"who\"\nplanned = 400\n\
+                      [[tenants.experiments.arms]]\nname = \"plain\"\n[[tenants.experiments.arms]]\nname = \"warm\"\n";
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + experiment).unwrap();
+    let clock = Arc::new(types::clock::SystemClock);
+    let store = Store::open_sqlite(&SqliteOptions::at(folder.join("barid.db")), clock).await.unwrap();
+    let tenant = store.read(Tenants(Access::All)).await.unwrap()[0].id;
+    let (experiment, arm) = ("who".to_owned(), Some("warm".to_owned()));
+    let pick = PickWinner { tenant, experiment, arm, reason: None, access: Access::All, by: By::command() };
+    store.write(pick).await.unwrap();
+    store.close().await;
+    let shown = run(folder, "flags list").good();
+    let row: Vec<&str> = shown.out.lines().find(|l| l.contains("experiment:who")).unwrap().split_whitespace().collect();
+    assert_eq!(row[..6], ["alain", "experiment:who", "on", "100", "%", "warm"]);
+    assert_eq!(run(folder, "flags list --json").json()[1]["flag"]["picked"], "warm");
 }
 
 /// What programs see: the same rows, whole, moments in RFC 3339.

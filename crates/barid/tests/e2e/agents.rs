@@ -282,6 +282,28 @@ async fn an_experiment_is_sticky_counted_and_stopped() {
     let reached: Vec<i64> = shown["arms"].as_array().unwrap().iter().map(|a| a["reached"].as_i64().unwrap()).collect();
     assert_eq!(reached, [12 - by_agent as i64, by_agent as i64], "{shown}");
     assert_eq!((&shown["status"], &shown["significant"]), (&json!("running"), &json!(false)), "{shown}");
+    let pick = |arm: Value| {
+        let url = world.url("/api/v1/experiments/who/winner");
+        world.http.post(url).bearer_auth(&secret).json(&json!({ "arm": arm })).send()
+    };
+    assert_eq!(pick(json!("agent")).await.unwrap().status().as_u16(), 200);
+    let before = world.sim.llm().count();
+    for phone in phones.iter().map(String::as_str).chain(["971500000299"]) {
+        assert_eq!(world.say(phone, "and now?").await, "sent");
+    }
+    assert_eq!(
+        world.sim.llm().count() - before,
+        13,
+        "everyone gets the picked one with the next turn, who is new, too"
+    );
+    let settled = experiments().await;
+    assert_eq!((&settled["picked"], &settled["arms"]), (&json!("agent"), &shown["arms"]), "what was found stays");
+    assert_eq!(pick(Value::Null).await.unwrap().status().as_u16(), 200);
+    let before = world.sim.llm().count();
+    for phone in &phones {
+        assert_eq!(world.say(phone, "back again").await, "sent");
+    }
+    assert_eq!(world.sim.llm().count() - before, by_agent, "everyone has their own variant again");
     let off = json!({"name": "experiment:who", "on": false, "reason": "done"});
     let set = world.http.put(world.url("/api/v1/flags")).bearer_auth(&secret).json(&off).send().await.unwrap();
     assert_eq!(set.status().as_u16(), 200);

@@ -94,11 +94,17 @@ pub(crate) fn choose<'a>(staff: &'a Staff, aids: &Aids, off: bool) -> Choice<'a>
         if outside {
             continue;
         }
-        let Assignment::Variant(at, variant) = trial.experiment.assign(&aids.unit, before, switches) else { continue };
-        if before != Some(variant.name.as_str()) {
-            choice.exposures.push(Exposure { experiment: trial.name.clone(), arm: variant.name.clone() });
+        let picked = stop.and_then(|s| s.picked.as_deref());
+        let settled = picked.and_then(|p| trial.experiment.settled(&aids.unit, before, p, switches));
+        let assigned = settled.unwrap_or_else(|| trial.experiment.assign(&aids.unit, before, switches));
+        let Assignment::Variant(at, variant) = assigned else { continue };
+        // Once a winner is picked, nothing is compared any more: what was found stays as it is.
+        if settled.is_none() {
+            if before != Some(variant.name.as_str()) {
+                choice.exposures.push(Exposure { experiment: trial.name.clone(), arm: variant.name.clone() });
+            }
+            choice.goals.push((&trial.name, trial.goal));
         }
-        choice.goals.push((&trial.name, trial.goal));
         let Some(arm) = trial.arms.get(at) else { continue };
         if let Some(name) = &arm.agent {
             agent = Some(name);

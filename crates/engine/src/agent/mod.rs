@@ -172,6 +172,8 @@ pub struct Switch {
     pub on: bool,
     /// For how many of a hundred conversations.
     pub percent: u8,
+    /// Of an experiment: the variant that somebody picked as its winner.
+    pub picked: Option<String>,
 }
 
 /// What the store knows beside the conversation's memory; loaded only where [`Staff::needs_aids`].

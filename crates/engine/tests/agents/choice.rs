@@ -92,12 +92,48 @@ async fn experiments_are_sticky_and_count_their_goal() {
         assert!(second.traces.exposures.is_empty(), "told once");
         assert_eq!(second.traces.reached, ["who"]);
         assert_eq!(status(&second) == "replied", by_agent, "sticky");
-        talk.aids.switches = vec![Switch { name: "experiment:who".into(), on: false, percent: 100 }];
+        talk.aids.switches = vec![Switch { name: "experiment:who".into(), on: false, percent: 100, picked: None }];
         let third = talk.say("hello?").await;
         assert!(status(&third) == "no agent" && third.traces.is_empty(), "stopped");
         *arms.entry(exposure.arm).or_insert(0) += 1;
     }
     assert!(arms["flow"] >= 4 && arms["agent"] >= 4, "{arms:?}");
+}
+
+/// S3.8: once a winner is picked, every conversation of the roll-out gets it with its next turn, whatever it had; nothing more is counted, a
+/// switch still goes before it, and taken back, everyone has their own variant again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picked_winner_answers_everyone_and_counts_nothing() {
+    let picked = |arm: Option<&str>, on, percent| {
+        vec![Switch { name: "experiment:who".into(), on, percent, picked: arm.map(Into::into) }]
+    };
+    let mut moved = 0;
+    for unit in 0..24 {
+        let mut talk = Talk::new(compares).await;
+        talk.aids.unit = unit.to_string();
+        let first = talk.say("Hello").await;
+        let own = first.traces.exposures.first().expect("an exposure").arm.clone();
+        moved += usize::from(own == "flow");
+        talk.aids.switches = picked(Some("agent"), true, 0);
+        let second = talk.say("my e-mail is mona@example.com").await;
+        assert_eq!(status(&second), "replied", "who is in stays in, and gets the winner: {own}");
+        assert!(second.traces.exposures.is_empty() && second.traces.reached.is_empty(), "nothing is counted");
+        talk.aids.switches = picked(Some("agent"), false, 100);
+        assert_eq!(status(&talk.say("hello?").await), "no agent", "stopped");
+        for back in [None, Some("gone")] {
+            talk.aids.switches = picked(back, true, 100);
+            let after = talk.say("still there?").await;
+            assert_eq!(status(&after) == "replied", own == "agent", "one's own variant again: {back:?}");
+        }
+    }
+    assert!((4..=20).contains(&moved), "{moved}");
+    let mut fresh = Talk::new(compares).await;
+    for (percent, want) in [(0, "no agent"), (100, "replied")] {
+        fresh.aids.switches = picked(Some("agent"), true, percent);
+        let decision = fresh.say("Hello").await;
+        assert_eq!(status(&decision), want, "{percent} %");
+        assert!(decision.traces.exposures.is_empty(), "{percent} %");
+    }
 }
 
 /// S3.8: a switch takes effect with the next turn; so does its return.
@@ -106,7 +142,7 @@ async fn a_switch_stops_the_next_turn() {
     let mut talk = Talk::usual().await;
     assert_eq!(status(&talk.say("Hello").await), "replied");
     for name in ["agents", "agent:front_desk"] {
-        talk.aids.switches = vec![Switch { name: name.into(), on: false, percent: 100 }];
+        talk.aids.switches = vec![Switch { name: name.into(), on: false, percent: 100, picked: None }];
         let before = talk.sim.llm().count();
         let decision = talk.say("Are you there?").await;
         assert_eq!((status(&decision), talk.sim.llm().count()), ("no agent", before), "{name}");
@@ -121,7 +157,7 @@ async fn a_roll_out_in_percent_is_sticky_and_grows() {
     let mut talk = Talk::usual().await;
     let mut answered: Vec<Vec<usize>> = Vec::new();
     for percent in [0, 20, 60, 100] {
-        talk.aids.switches = vec![Switch { name: "agent:front_desk".into(), on: true, percent }];
+        talk.aids.switches = vec![Switch { name: "agent:front_desk".into(), on: true, percent, picked: None }];
         let mut inside = Vec::new();
         for unit in 0..60 {
             talk.aids.unit = unit.to_string();

@@ -36,13 +36,19 @@ sql! {
         "SELECT id, message_id, input, output, status, error, calls, tokens_in, tokens_out, cost, latency_ms, created_at
          FROM agent_log WHERE session_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     SHOW_FLAGS = "agents.show_flags":
-        "SELECT name, is_on, percent, reason, set_by, set_at FROM flag WHERE tenant_id = $1 ORDER BY name";
+        "SELECT name, is_on, percent, reason, set_by, set_at, picked FROM flag WHERE tenant_id = $1 ORDER BY name";
     SET_FLAG = "agents.set_flag":
         "INSERT INTO flag (tenant_id, name, is_on, percent, reason, set_by, set_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (tenant_id, name) DO UPDATE SET is_on = excluded.is_on, percent = excluded.percent, reason = excluded.reason,
                 set_by = excluded.set_by, set_at = excluded.set_at";
+    PICK = "agents.pick_winner":
+        "INSERT INTO flag (tenant_id, name, is_on, percent, picked, reason, set_by, set_at) VALUES ($1, $2, 1, 100, $3, $4, $5, $6)
+         ON CONFLICT (tenant_id, name) DO UPDATE SET picked = excluded.picked, reason = excluded.reason, set_by = excluded.set_by,
+                set_at = excluded.set_at";
+    LEAVE = "agents.leave_experiment":
+        "UPDATE exposure SET left_at = $3 WHERE tenant_id = $1 AND experiment = $2 AND reached_at IS NULL AND left_at IS NULL";
     EXPOSED = "agents.exposed":
-        "SELECT arm, exposed_at, reached_at FROM exposure WHERE tenant_id = $1 AND experiment = $2 ORDER BY conversation_id LIMIT $3";
+        "SELECT arm, exposed_at, reached_at, left_at FROM exposure WHERE tenant_id = $1 AND experiment = $2 ORDER BY conversation_id LIMIT $3";
     BY_ID = "agents.message_by_id":
         "SELECT m.id, m.tenant_id, m.conversation_id, c.lead_id FROM message m JOIN conversation c ON c.id = m.conversation_id
          WHERE m.id = $1 AND m.direction = 'in'";
@@ -229,6 +235,7 @@ impl Op for Flags {
                 reason: r.get(3)?,
                 set_by: Some(r.get(4)?),
                 set_at: Some(r.get(5)?),
+                picked: r.get(6)?,
             })
         })
     }
@@ -263,7 +270,7 @@ impl Op for SetFlag {
             if on { format!("{} on, {percent} %", self.name) } else { format!("{} off", self.name) }
         };
         let old = Flags(self.tenant).run(tx)?.into_iter().find(|f| f.name == self.name);
-        let (from, to) = (old.map(|f| shown(f.on, f.percent)), shown(self.on, self.percent.into()));
+        let (from, to) = (old.as_ref().map(|f| shown(f.on, f.percent)), shown(self.on, self.percent.into()));
         let (now, reason) = (tx.now(), self.reason.as_deref());
         let p = params![self.tenant, &self.name, self.on, self.percent, reason, &self.by.name, now];
         tx.execute(&SET_FLAG, p)?;
@@ -274,6 +281,55 @@ impl Op for SetFlag {
             name: self.name.clone(),
             on: self.on,
             percent: self.percent.into(),
+            picked: old.and_then(|f| f.picked),
+            reason: self.reason.clone(),
+            set_by: Some(self.by.name.clone()),
+            set_at: Some(Moment(now)),
+        })
+    }
+}
+
+/// Picks the winner of an experiment, or takes that back; the next turn obeys, on every node. Who has no outcome yet leaves the comparison.
+#[derive(Clone, Debug)]
+pub struct PickWinner {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which experiment.
+    pub experiment: String,
+    /// The variant; `None`: none, it compares again.
+    pub arm: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Whose rows may be touched.
+    pub access: Access,
+    /// Who.
+    pub by: By,
+}
+
+impl Op for PickWinner {
+    const NAME: &'static str = "desk.pick_winner";
+    type Out = AgentFlag;
+
+    fn run(&self, tx: &mut dyn Tx) -> Result<AgentFlag> {
+        self.access.check(Some(self.tenant), "tenant", self.tenant)?;
+        let name = format!("experiment:{}", self.experiment);
+        let shown = |arm: Option<&str>| arm.map_or_else(|| format!("{name} compares"), |a| format!("{name} is {a}"));
+        let old = Flags(self.tenant).run(tx)?.into_iter().find(|f| f.name == name);
+        let (on, percent) = old.as_ref().map_or((true, 100), |f| (f.on, f.percent));
+        let (from, to) = (shown(old.and_then(|f| f.picked).as_deref()), shown(self.arm.as_deref()));
+        let (now, arm, reason) = (tx.now(), self.arm.as_deref(), self.reason.as_deref());
+        tx.execute(&PICK, params![self.tenant, &name, arm, reason, &self.by.name, now])?;
+        if arm.is_some() {
+            tx.execute(&LEAVE, params![self.tenant, &self.experiment, now])?;
+        }
+        let (tenant, action, kind) = (Some(self.tenant), "experiment.winner", "flag");
+        let act = Act { tenant, action, kind, id: 0, from: Some(&from), to: Some(&to), reason };
+        audit::note(tx, &self.by, &act)?;
+        Ok(AgentFlag {
+            name,
+            on,
+            percent,
+            picked: self.arm.clone(),
             reason: self.reason.clone(),
             set_by: Some(self.by.name.clone()),
             set_at: Some(Moment(now)),
@@ -290,6 +346,8 @@ pub struct Exposed {
     pub at: Timestamp,
     /// When it reached the goal.
     pub reached: Option<Timestamp>,
+    /// When it left the comparison, as a winner was picked before its outcome was known.
+    pub left: Option<Timestamp>,
 }
 
 /// Every conversation of an experiment, up to a bound.
@@ -309,7 +367,7 @@ impl Op for Exposures {
 
     fn run(&self, tx: &mut dyn Tx) -> Result<Self::Out> {
         tx.all(&EXPOSED, params![self.tenant, &self.experiment, self.limit], |r| {
-            Ok(Exposed { arm: r.get(0)?, at: r.get(1)?, reached: r.get(2)? })
+            Ok(Exposed { arm: r.get(0)?, at: r.get(1)?, reached: r.get(2)?, left: r.get(3)? })
         })
     }
 }

@@ -26,6 +26,7 @@ const VERSIONS: &[(i64, &str)] = &[
     (80, include_str!("0080.sql")),
     (90, include_str!("0090.sql")),
     (91, include_str!("0091.sql")),
+    (110, include_str!("0110.sql")),
 ];
 
 sql! {

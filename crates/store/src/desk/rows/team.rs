@@ -410,6 +410,8 @@ pub struct AgentFlag {
     pub on: bool,
     /// For how many of a hundred conversations.
     pub percent: u32,
+    /// Of an experiment: the variant that was picked as its winner, and that everyone in the roll-out gets; null: it compares.
+    pub picked: Option<String>,
     /// Why it is as it is.
     pub reason: Option<String>,
     /// Who set it; null: nobody, it is as configured.

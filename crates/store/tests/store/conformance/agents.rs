@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::agents::{Known, Load, PutBack, Record, Spent, Tidy, Traces};
-use store::desk::agents::{Exposures, FindMessage, Flags, Sessions, SetFlag, Show, TakeResult, Taken, Today, Turns};
+use store::desk::agents::{
+    Exposures, FindMessage, Flags, PickWinner, Sessions, SetFlag, Show, TakeResult, Taken, Today, Turns,
+};
 use store::desk::{Access, After, By};
 use store::{Claimed, Next, StoreError};
 use types::{LeadId, MessageId, TenantId, Timestamp};
@@ -20,6 +22,7 @@ for_each_database! {
     a_days_budget_is_counted_by_contact_and_in_all,
     switches_are_set_read_and_on_record,
     a_variant_is_given_once_and_its_goal_reached_once,
+    a_picked_winner_ends_the_comparison,
     a_reading_from_outside_counts_once_and_wakes_its_turn,
     a_turn_that_waits_has_used_no_attempt,
     rows_of_other_tenants_are_not_there,
@@ -173,30 +176,87 @@ async fn switches_are_set_read_and_on_record(db: &Db) {
         (false, 100, Some("tester"), Some("it lies"))
     );
     let claimed = turned(db, "w1", Vec::new()).await;
-    assert_eq!(load(db, &claimed).await.switches, [("agent:desk".into(), false, 100)]);
+    assert_eq!(load(db, &claimed).await.switches, [("agent:desk".into(), false, 100, None)]);
     let record = db.rows("SELECT before, after FROM audit WHERE action = 'flag.set' ORDER BY id").await;
     assert_eq!(record, [["-", "agent:desk on, 10 %"], ["agent:desk on, 10 %", "agent:desk off"]]);
     let refused = db.store.write(SetFlag { access: foreign(), ..set("agents", false, 100) }).await.unwrap_err();
     assert!(matches!(refused, StoreError::NotFound { .. }), "{refused}");
 }
 
-async fn a_variant_is_given_once_and_its_goal_reached_once(db: &Db) {
-    let expose = |id: &'static str, arm: &'static str, reached: bool| async move {
-        db.message(id, PHONE, "hello").await;
-        let claimed = db.claim().await;
-        let mut op = db.finish_op(&claimed, turn(&claimed.work), &[]);
-        let reached = if reached { vec!["who".to_owned()] } else { Vec::new() };
-        op.finish.traces =
-            Some(Box::new(Traces { exposures: vec![("who".into(), arm.into())], reached, records: Vec::new() }));
-        db.store.write(op).await.unwrap();
-        claimed
-    };
-    let first = expose("w1", "agent", false).await;
+/// A customer's turn gives a variant of `who`, and perhaps reaches its goal.
+async fn exposed(db: &Db, phone: &str, id: &str, arm: &str, reached: bool) -> Claimed {
+    db.message(id, phone, "hello").await;
+    let claimed = db.claim().await;
+    let mut op = db.finish_op(&claimed, turn(&claimed.work), &[]);
+    let reached = if reached { vec!["who".to_owned()] } else { Vec::new() };
+    op.finish.traces =
+        Some(Box::new(Traces { exposures: vec![("who".into(), arm.into())], reached, records: Vec::new() }));
+    db.store.write(op).await.unwrap();
+    claimed
+}
+
+/// S3.8: a pick is read with the next turn, ends the comparison for good for who has no outcome yet, is kept by its switch, and is on record.
+async fn a_picked_winner_ends_the_comparison(db: &Db) {
+    let tenant = db.meta.tenant;
+    let first = exposed(db, PHONE, "w1", "agent", false).await;
+    exposed(db, "971500000902", "w2", "flow", true).await;
     db.pass(10);
-    expose("w2", "flow", true).await;
+    let at = db.now();
+    let pick = |arm: Option<&str>| PickWinner {
+        tenant,
+        experiment: "who".into(),
+        arm: arm.map(Into::into),
+        reason: Some("seen enough".into()),
+        access: Access::All,
+        by: by(),
+    };
+    let flag = db.store.write(pick(Some("agent"))).await.unwrap();
+    assert_eq!((flag.on, flag.percent, flag.picked.as_deref()), (true, 100, Some("agent")));
+    let narrow = SetFlag {
+        tenant,
+        name: "experiment:who".into(),
+        on: true,
+        percent: 50,
+        reason: None,
+        access: Access::All,
+        by: by(),
+    };
+    assert_eq!(db.store.write(narrow).await.unwrap().picked.as_deref(), Some("agent"), "a switch leaves the pick");
+    assert_eq!(load(db, &first).await.switches, [("experiment:who".into(), true, 50, Some("agent".into()))]);
+    db.pass(10);
+    exposed(db, PHONE, "w3", "agent", true).await;
+    exposed(db, "971500000903", "w4", "agent", true).await;
+    let shown = || async {
+        let all = db.store.read(Exposures { tenant, experiment: "who".into(), limit: 10 }).await.unwrap();
+        all.into_iter().map(|e| (e.arm, e.reached.is_some(), e.left)).collect::<Vec<_>>()
+    };
+    let before = [("agent".to_owned(), false, Some(at)), ("flow".to_owned(), true, None)];
+    assert_eq!(shown().await, before, "nobody new, and no goal after the pick");
+    let back = db.store.write(pick(None)).await.unwrap();
+    assert_eq!((back.percent, back.picked), (50, None), "taken back, the roll-out is as it was");
+    exposed(db, PHONE, "w5", "agent", true).await;
+    assert_eq!(shown().await, before, "who left has left");
+    exposed(db, "971500000903", "w6", "flow", false).await;
+    assert_eq!(shown().await.len(), 3, "it compares again");
+    let record = db.rows("SELECT before, after FROM audit WHERE action = 'experiment.winner' ORDER BY id").await;
+    assert_eq!(
+        record,
+        [
+            ["experiment:who compares", "experiment:who is agent"],
+            ["experiment:who is agent", "experiment:who compares"]
+        ]
+    );
+    let refused = db.store.write(PickWinner { access: foreign(), ..pick(Some("flow")) }).await.unwrap_err();
+    assert!(matches!(refused, StoreError::NotFound { .. }), "{refused}");
+}
+
+async fn a_variant_is_given_once_and_its_goal_reached_once(db: &Db) {
+    let first = exposed(db, PHONE, "w1", "agent", false).await;
+    db.pass(10);
+    exposed(db, PHONE, "w2", "flow", true).await;
     let at = db.now();
     db.pass(10);
-    expose("w3", "flow", true).await;
+    exposed(db, PHONE, "w3", "flow", true).await;
     let all = Exposures { tenant: db.meta.tenant, experiment: "who".into(), limit: 10 };
     let all = db.store.read(all).await.unwrap();
     assert_eq!(all.len(), 1);

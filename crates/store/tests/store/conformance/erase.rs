@@ -219,7 +219,7 @@ async fn by_hand(db: &Db, talk: ConversationId, lead: LeadId) {
         format!(
             "INSERT INTO agent_log VALUES (7002, {t}, {lead}, {talk}, {m}, 7001, 'job_board', 'agent', 'xylophone', 'tambourine', 'replied', NULL, '[]', 1, 1, 1, 1, 1)"
         ),
-        format!("INSERT INTO exposure VALUES ({t}, 'greeting', {talk}, 'a', 1, NULL)"),
+        format!("INSERT INTO exposure VALUES ({t}, 'greeting', {talk}, 'a', 1, NULL, NULL)"),
         format!("INSERT INTO ai_result VALUES ({m}, {t}, 'ORDER_REQUEST', 1, '{{\"item\":\"xylophone\"}}', 1)"),
         format!("INSERT INTO authors VALUES ({m}, {t}, 'wrote to Kanari Kadabra')"),
         format!(

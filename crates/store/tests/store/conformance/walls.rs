@@ -291,6 +291,15 @@ pub(super) async fn wrote(a: &Attack<'_>) {
         by: by(),
     };
     a.barred(flag).await;
+    let pick = |access| agents::PickWinner {
+        tenant: t.tenant,
+        experiment: "x".into(),
+        arm: None,
+        reason: None,
+        access,
+        by: by(),
+    };
+    a.barred(pick).await;
     let mine = format!("SELECT MIN(id) FROM lead WHERE tenant_id = {}", a.db.meta.tenant);
     let mine = LeadId(a.db.one(&mine).await.parse().unwrap());
     for (into, from) in [(mine, t.lead), (t.lead, mine)] {
