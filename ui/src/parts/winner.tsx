@@ -1,12 +1,13 @@
 import { Button, Group } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
-import { api, must, type Schemas } from '../api/client';
+import { api, must } from '../api/client';
+import type { paths } from '../api/schema';
 import { useMay, useTenantId } from '../api/session';
 import { useT } from '../i18n';
 import { useFormat } from '../i18n/format';
 import { ask, done, failed } from './act';
 
-type Experiment = Schemas['Experiment'];
+type Experiment = paths['/experiments']['get']['responses'][200]['content']['application/json']['data'][number];
 
 /** How far an experiment is, in a line: what is decided of what was planned, and what the test, valid at any time, already says. */
 export function useProgress() {
@@ -51,7 +52,7 @@ export function Winner({ one }: { one: Experiment }) {
   const pick = async (arm: string) => {
     const rates = one.arms.map((a) => {
       const rate = t('agents.rateOf', { arm: a.name, rate: a.decided ? format.percent(a.reached / a.decided, 1) : '–', decided: format.number(a.decided) });
-      return a.lift ? `${rate}, ${t('agents.liftOf', { lift: lift(a.lift), first: one.arms[0].name })}` : rate;
+      return a.lift ? `${rate}, ${t('agents.liftOf', { lift: lift(a.lift), first: one.arms[0]?.name ?? '' })}` : rate;
     });
     const effect = t('agents.pickEffect', { arm, percent: format.percent(one.percent / 100), moved: moved(arm) });
     const doubt = one.winner === arm ? '' : one.winner ? t('agents.pickOther', { name: one.winner }) : !one.split_is_sound ? t('agents.pickBroken') : t('agents.pickEarly');

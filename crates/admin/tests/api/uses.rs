@@ -250,9 +250,8 @@ async fn a_winner_is_picked_and_taken_back() {
     let line = audit["data"].as_array().unwrap().iter().find(|l| l["action"] == "experiment.winner").unwrap();
     assert_eq!(line["reason"], "seen enough");
     app.clock.advance(Duration::from_secs(7_200));
-    let boss_again = app.person(Role::Admin, Some(app.tenant(&app.a))).await;
-    let (_, later) = app.send(by_page(&boss_again, "GET", "/experiments", None)).await;
-    assert_eq!(later["data"][0]["arms"][0]["decided"], 0, "its outcome came after the pick: {later}");
+    let later = shown().await;
+    assert_eq!(later["arms"][0]["decided"], 0, "its outcome came after the pick: {later}");
     let theirs = format!("/experiments/{}/winner", app.b["experiment"]);
     for (path, body, want) in [
         (&path, json!({ "arm": "nobody" }), StatusCode::BAD_REQUEST),
@@ -261,10 +260,9 @@ async fn a_winner_is_picked_and_taken_back() {
         (&theirs, json!({ "arm": "agent", "tenant": "oasis" }), StatusCode::NOT_FOUND),
         (&path, json!({ "arm": null }), StatusCode::OK),
     ] {
-        assert_eq!(app.send(by_page(&boss_again, "POST", path, Some(&body))).await.0, want, "{path} {body}");
+        assert_eq!(pick(path, body.clone()).await.0, want, "{path} {body}");
     }
-    let (_, back) = app.send(by_page(&boss_again, "GET", "/experiments", None)).await;
-    assert_eq!(back["data"][0]["picked"], json!(null));
+    assert_eq!(shown().await["picked"], json!(null));
 }
 
 /// What a program has already is not sent again, and a row's tag is what `If-Match` takes.
