@@ -326,10 +326,12 @@ fn score(reading: &Reading<'_>, tokens: &Range<usize>, value: u32) -> Option<u8>
     ((matches!(before, "for" | "ل" | "l" | "حق") || prefixed && !ranged) && value <= 50).then_some(1)
 }
 
-/// "a group of 8", "party of five".
+/// "a group of 8", "party of five", "we are 6".
 fn company(reading: &Reading<'_>, at: usize) -> bool {
     let before = |n: usize| at.checked_sub(n).map_or("", |t| reading.text.fold(t));
     before(1) == "of" && matches!(before(2), "group" | "party" | "family" | "team" | "total")
+        || before(1) == "are" && before(2) == "we"
+        || matches!(before(1), "احنا" | "نحن" | "حنا" | "e7na" | "i7na" | "7na")
 }
 
 /// "iphone 15 pro", "flat 12": a number behind a thing says which. Behind a verb or a small word it counts.

@@ -198,7 +198,8 @@ pub(crate) fn read(
             .filter(|wish| counted.as_ref().is_none_or(|c| wish.start < c.end))
             .or(counted)
             .or_else(|| weak.map(|(tokens, _)| tokens))
-            .or_else(|| subject::read(reading, busy)),
+            .or_else(|| subject::read(reading, busy))
+            .or_else(|| subject::named(reading, busy)),
     };
     match tokens {
         Some(tokens) => Some(Found { value: clean(reading.text.span(&tokens)), tokens, explicit: true }),

@@ -256,7 +256,8 @@ fn anchored(reading: &Reading<'_>, roles: &[Role], run: &Range<usize>) -> Range<
 /// "a table for four at 8pm", "لخمسه بكره": how many come, not when.
 fn for_persons(reading: &Reading<'_>, roles: &[Role], at: usize, run: &Range<usize>) -> bool {
     let before = at.checked_sub(1).map_or("", |t| reading.text.fold(t));
-    let counted = matches!(before, "for" | "of" | "are" | "l") || reading.text.fold(at).starts_with('ل');
+    let counted =
+        matches!(before, "for" | "of" | "are" | "l" | "احنا" | "نحن" | "حنا") || reading.text.fold(at).starts_with('ل');
     let next = at + 1;
     (run.start..at).all(|i| roles[i] == Role::Glue)
         && counted

@@ -82,6 +82,132 @@ fn latin(reading: &Reading<'_>, busy: &Busy<'_>, at: usize) -> Option<Range<usiz
     (!tokens.is_empty() && telling).then_some(tokens)
 }
 
+/// "pepperoni pizza no onions", "send the sofa": goods that are named anywhere, but as a place ("in the villa").
+pub(super) fn named(reading: &Reading<'_>, busy: &Busy<'_>) -> Option<Range<usize>> {
+    if reading.has(set(&[Concept::OffTopic])) {
+        return None;
+    }
+    let thing = |t: usize| {
+        let word = reading.text.fold(t);
+        reading.is(t, set(&[Concept::Thing]))
+            && !reading.is(t, SAID_OF | set(&[Concept::Call, Concept::Buy]))
+            && !busy.holds(t)
+            && !general(word)
+            && !only_describes(word)
+    };
+    let last = (0..reading.text.len()).find(|&t| thing(t) && !of_place(reading, t))?;
+    let mut start = last;
+    while start > 0
+        && last - start < 2
+        && !reading.text.is_arabic(last)
+        && reading.text.is_word(start - 1)
+        && !busy.holds(start - 1)
+        && (reading.cover[start - 1] == 0 || reading.is(start - 1, set(&[Concept::Thing])))
+    {
+        start -= 1;
+    }
+    let more = (last + 1..reading.text.len()).take(2).take_while(|&t| thing(t)).count();
+    Some(start..last + 1 + more)
+}
+
+/// "in the villa", "near my flat", "للبيت": where, not what.
+fn of_place(reading: &Reading<'_>, at: usize) -> bool {
+    let word = reading.text.fold(at);
+    let place = matches!(
+        word.strip_prefix("ال").unwrap_or(word),
+        "villa"
+            | "flat"
+            | "apartment"
+            | "room"
+            | "farm"
+            | "chalet"
+            | "kitchen"
+            | "hall"
+            | "car"
+            | "parking"
+            | "gym"
+            | "nursery"
+            | "فيلا"
+            | "شقه"
+            | "غرفه"
+            | "مزرعه"
+            | "مطبخ"
+            | "سياره"
+            | "نادي"
+            | "حضانه"
+    );
+    let small = |t: &usize| matches!(reading.text.fold(*t), "the" | "my" | "our" | "el" | "al" | "il" | "this");
+    let before = (0..at).rev().take(3).find(|t| !small(t)).map_or("", |t| reading.text.fold(t));
+    let placed = matches!(
+        before,
+        "in" | "at" | "to" | "near" | "from" | "by" | "on" | "في" | "من" | "الي" | "علي" | "fi" | "fel" | "men"
+    );
+    place && placed || ["لل", "بال"].iter().any(|p| word.starts_with(p))
+}
+
+/// How a thing is, not what.
+fn only_describes(word: &str) -> bool {
+    matches!(
+        word.strip_prefix("ال").unwrap_or(word),
+        "black"
+            | "white"
+            | "red"
+            | "green"
+            | "blue"
+            | "fresh"
+            | "big"
+            | "small"
+            | "large"
+            | "double"
+            | "single"
+            | "new"
+            | "used"
+            | "private"
+            | "legal"
+            | "monthly"
+            | "full"
+            | "half"
+            | "special"
+            | "english"
+            | "arabic"
+            | "medical"
+            | "domestic"
+            | "sign"
+            | "fan"
+            | "land"
+            | "plot"
+            | "كبير"
+            | "كبيره"
+            | "صغير"
+            | "صغيره"
+            | "جديد"
+            | "جديده"
+            | "باب"
+            | "زي"
+            | "حلا"
+            | "حلق"
+            | "pickup"
+            | "photo"
+            | "video"
+            | "document"
+            | "documents"
+            | "card"
+            | "صوره"
+            | "training"
+            | "set"
+            | "sets"
+            | "box"
+            | "boxes"
+            | "phone"
+            | "phones"
+            | "mobile"
+            | "هاتف"
+            | "جوال"
+            | "eggs"
+            | "women"
+    )
+}
+
 /// What becomes of things.
 fn happened(word: &str) -> bool {
     const ARABIC: [&str; 17] = [
