@@ -189,8 +189,8 @@ pub(crate) fn read(
     if subject::seeks_work(reading) || subject::offers(reading) {
         return None;
     }
-    // "200 shirts with logo": the goods that are counted, not what shall be on them.
-    let counted = quantity.and_then(|q| noun_phrase(reading, busy, q.end)).filter(|t| goods(reading, t));
+    // "200 shirts with logo": the goods that are counted, not what shall be on them. To the open question the whole answer counts.
+    let counted = quantity.and_then(|q| noun_phrase(reading, busy, q.end)).filter(|t| !asked && goods(reading, t));
     let head = by_head(reading, busy).filter(|(tokens, _)| counted.as_ref().is_none_or(|c| tokens.start < c.end));
     let tokens = match head {
         Some((tokens, true)) => Some(tokens),
@@ -198,8 +198,9 @@ pub(crate) fn read(
             .filter(|wish| counted.as_ref().is_none_or(|c| wish.start < c.end))
             .or(counted)
             .or_else(|| weak.map(|(tokens, _)| tokens))
-            .or_else(|| subject::read(reading, busy))
-            .or_else(|| subject::named(reading, busy)),
+            .or_else(
+                || if asked { None } else { subject::read(reading, busy).or_else(|| subject::named(reading, busy)) },
+            ),
     };
     match tokens {
         Some(tokens) => Some(Found { value: clean(reading.text.span(&tokens)), tokens, explicit: true }),
