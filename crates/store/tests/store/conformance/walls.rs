@@ -50,6 +50,7 @@ const ENGINES: &[&str] = &[
     "channels.sync",
     "charts.due",
     "charts.keep",
+    "compose",
     "conversations.set_state",
     "dead_letters.any_due",
     "dead_letters.decide",
@@ -106,6 +107,7 @@ const ENGINES: &[&str] = &[
     "outbox.record_attempt",
     "outbox.retry",
     "outbox.send_message",
+    "replay.hear",
     "sagas.advance",
     "sagas.claim",
     "sagas.next_due",
@@ -126,6 +128,7 @@ const ENGINES: &[&str] = &[
     "tokens.find",
     "tokens.used",
     "users.any",
+    "users.has_admin",
     "users.own_password",
     "users.password_of",
     "views.conversations",
@@ -135,6 +138,7 @@ const ENGINES: &[&str] = &[
     "views.last_id",
     "views.open_conversation",
     "views.outcome",
+    "views.retrying_sends",
     "views.thread",
 ];
 
