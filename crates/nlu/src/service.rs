@@ -197,15 +197,16 @@ pub(crate) fn read(
         weak => by_wish(reading, busy)
             .filter(|wish| counted.as_ref().is_none_or(|c| wish.start < c.end))
             .or(counted)
-            .or_else(|| weak.map(|(tokens, _)| tokens))
-            .or_else(
-                || if asked { None } else { subject::read(reading, busy).or_else(|| subject::named(reading, busy)) },
-            ),
+            .or_else(|| weak.map(|(tokens, _)| tokens)),
     };
+    let found = |tokens: Range<usize>, explicit| Found { value: clean(reading.text.span(&tokens)), tokens, explicit };
     match tokens {
-        Some(tokens) => Some(Found { value: clean(reading.text.span(&tokens)), tokens, explicit: true }),
+        Some(tokens) => Some(found(tokens, true)),
         None if asked => own_words(reading, busy),
-        None => None,
+        // What is only spoken of is no wish that could replace another.
+        None => {
+            subject::read(reading, busy).or_else(|| subject::named(reading, busy)).map(|tokens| found(tokens, false))
+        }
     }
 }
 
