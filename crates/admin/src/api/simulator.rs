@@ -334,7 +334,8 @@ pub(crate) async fn clock(
 #[into_params(parameter_in = Query)]
 pub(crate) struct HappenedQuery {
     /// Only what came after this one.
-    after: Option<u64>,
+    #[param(minimum = 0)]
+    after: Option<i64>,
 }
 
 /// What happened between the engine and its simulated providers: webhooks, sends, statuses.
@@ -345,5 +346,6 @@ pub(crate) async fn happened(
     _: Caller,
     Asked(query): Asked<HappenedQuery>,
 ) -> Answer<SimulatedEvents> {
-    Ok(Json(SimulatedEvents { events: world(&desk)?.events(query.after.unwrap_or(0)).await }))
+    let after = u64::try_from(query.after.unwrap_or(0)).map_err(|_| Failure::bad("after is below 0"))?;
+    Ok(Json(SimulatedEvents { events: world(&desk)?.events(after).await }))
 }
