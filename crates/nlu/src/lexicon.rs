@@ -87,6 +87,8 @@ pub(crate) struct Nation {
     pub(crate) iso: [u8; 2],
     /// "Egyptian" rather than "Egypt".
     pub(crate) demonym: bool,
+    /// "Egyptians": the plural, of people.
+    pub(crate) people: bool,
     /// Too ambiguous to count without a cue or the open question.
     pub(crate) weak: bool,
 }
@@ -397,14 +399,25 @@ fn nation_phrases(source: &str) -> Result<Vec<(String, Nation)>, NluError> {
         let cells = [(names, false), (demonyms, true), (arabic_names, false), (arabic_demonyms, true), (latin, true)];
         for (cell, demonym) in cells {
             for word in cell.split(',').map(str::trim).filter(|w| !w.is_empty()) {
-                let weak = word.starts_with('~');
-                let word = word.trim_start_matches('~');
-                let nation = Nation { iso, demonym, weak };
+                let (weak, people) = (word.starts_with('~'), word.starts_with('+'));
+                let word = word.trim_start_matches(['~', '+']);
+                let nation = Nation { iso, demonym, people, weak };
                 out.push((word.to_owned(), nation));
                 if demonym && word.ends_with('ي') {
-                    out.extend(["ه", "ين", "ون", "ات"].map(|end| (format!("{word}{end}"), nation)));
-                } else if demonym && !word.contains(' ') && word.is_ascii() && !word.ends_with(['s', 'h']) {
+                    out.push((format!("{word}ه"), nation));
+                    out.extend(
+                        ["ين", "ون", "ات"].map(|end| (format!("{word}{end}"), Nation { people: true, ..nation })),
+                    );
+                } else if cell == latin
+                    && let Some(stem) = word.strip_suffix(['i', 'y'])
+                {
+                    out.extend(
+                        ["iyeen", "eyeen", "iyin"]
+                            .map(|end| (format!("{stem}{end}"), Nation { people: true, ..nation })),
+                    );
                     out.push((format!("{word}s"), nation));
+                } else if demonym && !word.contains(' ') && word.is_ascii() && !word.ends_with(['s', 'h']) {
+                    out.push((format!("{word}s"), Nation { people: cell == demonyms, ..nation }));
                 }
             }
         }

@@ -52,7 +52,8 @@ fn score(reading: &Reading<'_>, hit: &Hit, asked: bool) -> Option<u8> {
     let before = |n: usize| hit.from.checked_sub(n);
     let prev = before(1);
     let is = |token: Option<usize>, concept: Concept| token.is_some_and(|t| reading.is(t, set(&[concept])));
-    if is(prev, Concept::No) || before(1).is_some_and(|t| reading.text.fold(t) == "not") {
+    let denied = |t: usize| matches!(reading.text.fold(t), "not" | "non" | "غير" | "لغير" | "ghair" | "gheir");
+    if is(prev, Concept::No) || before(1).is_some_and(denied) {
         return None;
     }
     if cued(reading, hit.from) {
@@ -72,6 +73,11 @@ fn score(reading: &Reading<'_>, hit: &Hit, asked: bool) -> Option<u8> {
         }
         if !nation.weak && names_someone(reading, hit.from) && ends_here(reading, hit.to) {
             return Some(3);
+        }
+        // "can indians get", "للمصريين": the plural is said of people only.
+        let possessive = reading.text.surface(hit.from).contains(['\'', '’']);
+        if nation.people && !nation.weak && !possessive && !of_something(reading, hit) {
+            return Some(2);
         }
         if !nation.weak && is(prev, Concept::PersonNoun) && ends_here(reading, hit.to) {
             return Some(2);

@@ -48,7 +48,10 @@ fn number(reading: &Reading<'_>, at: usize) -> Option<(u32, usize, bool)> {
             if let Some(value) = counted_word(word) {
                 return Some((value, at + 1, true));
             }
-            let mut value = number_word(word)?;
+            if let Some(end) = half_dozen(reading, at) {
+                return Some((6, end, false));
+            }
+            let mut value = number_word(word).or_else(|| behind_prefix(reading, at))?;
             let mut end = at + 1;
             // "twenty five", "two hundred", "خمسه وعشرين", "three dozen".
             while let Some(more) = number_word(reading.text.fold(end)) {
@@ -62,6 +65,23 @@ fn number(reading: &Reading<'_>, at: usize) -> Option<(u32, usize, bool)> {
     }
 }
 
+/// "لاربعه اشخاص", "بعشر صفحات", "وثلاث": a number word behind a preposition. What is a word of its own as well ("لست", "لسته", "بالف")
+/// is a number only before what is counted.
+fn behind_prefix(reading: &Reading<'_>, at: usize) -> Option<u32> {
+    let word = reading.text.fold(at);
+    let bare = ["ول", "وب", "ل", "ب", "و", "ف"].iter().find_map(|p| word.strip_prefix(p))?;
+    let value = number_word(bare)?;
+    let common = matches!(bare, "ست" | "سته" | "ميه" | "الف" | "زوج" | "واحد" | "واحده");
+    (!common || reading.is(at + 1, set(&[Concept::CountNoun]))).then_some(value)
+}
+
+/// "half a dozen", "نص درزن": where it ends.
+fn half_dozen(reading: &Reading<'_>, at: usize) -> Option<usize> {
+    let text = &reading.text;
+    let dozen = if text.fold(at + 1) == "a" { at + 2 } else { at + 1 };
+    (matches!(text.fold(at), "half" | "نص" | "نصف") && number_word(text.fold(dozen)) == Some(12)).then_some(dozen + 1)
+}
+
 /// Digits, with thousands apart or not; no clock, no fraction.
 fn digits(word: &str) -> Option<u32> {
     let groups: Vec<&str> = word.split(',').collect();
@@ -72,6 +92,9 @@ fn digits(word: &str) -> Option<u32> {
 /// "10pcs", "x3", "3x"; the Arabic dual of what is counted.
 fn counted_word(word: &str) -> Option<u32> {
     let digits: String = word.chars().filter(char::is_ascii_digit).collect();
+    if latin_dual(word) {
+        return Some(2);
+    }
     if !digits.is_empty() {
         let rest = word.trim_matches(|c: char| c.is_ascii_digit());
         let counts = matches!(
@@ -125,16 +148,51 @@ fn counted_word(word: &str) -> Option<u32> {
                 | "ثوبين"
                 | "مفتاحين"
                 | "مكتبين"
+                | "برجرين"
+                | "مكيفين"
+                | "جوالين"
+                | "هاتفين"
+                | "عطرين"
+                | "مقعدين"
+                | "سريرين"
+                | "بنطلونين"
+                | "راكبين"
+                | "خروفين"
+                | "باكيتين"
+                | "ساندويتشين"
+                | "سندويشين"
         )
     });
     // The feminine dual is unmistakable, but for times and rooms.
     let feminine = word.ends_with("تين")
         && word.chars().count() >= 5
         && !word.starts_with("ال")
-        && !["مرتين", "سنتين", "ساعتين", "دقيقتين", "غرفتين", "ثانيتين", "ليلتين", "شقتين"]
+        && !["مرتين", "سنتين", "ساعتين", "دقيقتين", "غرفتين", "ثانيتين", "ليلتين", "شقتين", "ميتين", "صالتين"]
             .iter()
             .any(|w| word.ends_with(w));
     (known || feminine).then_some(2)
+}
+
+/// "7abtein", "tazkartein", "nafarein".
+fn latin_dual(word: &str) -> bool {
+    const WHEN_OR_ROOM: [&str; 12] = [
+        "martein",
+        "marrtein",
+        "marratein",
+        "sa3tein",
+        "santein",
+        "sntein",
+        "sanatein",
+        "leltein",
+        "leiltein",
+        "ghorftein",
+        "ghurftein",
+        "oodtein",
+    ];
+    let feminine =
+        ["tein", "tayn"].iter().any(|end| word.ends_with(end)) && word.len() >= 7 && number_word(word).is_none();
+    feminine && word != "protein" && !WHEN_OR_ROOM.iter().any(|w| word.ends_with(w))
+        || matches!(word, "nafarein" | "nafreen" | "nafrein" | "sha5sein" | "shakhsein" | "kartonein" | "waladein")
 }
 
 /// The value of a number word; ordinals ("الثالثه") and the hour have the article and are none.
@@ -212,9 +270,17 @@ fn score(reading: &Reading<'_>, tokens: &Range<usize>, value: u32) -> Option<u8>
     // "2 of them", "3 x shirts".
     let passed = (to..text.len())
         .take(2)
-        .take_while(|t| matches!(text.fold(*t), "x" | "×" | "of" | "new" | "more" | "من" | "the"))
+        .take_while(|t| matches!(text.fold(*t), "x" | "×" | "of" | "new" | "more" | "من" | "the" | "dyal" | "men"))
         .count();
     let next = to + passed;
+    let digits = text.kind(from) == Kind::Number;
+    // "حبه وحده", "شخص واحد".
+    if value <= 2 && !digits && prev.is_some_and(|p| is(p, Concept::CountNoun)) && text.is_arabic(from) {
+        return Some(4);
+    }
+    if digits && (1990..=2035).contains(&value) && value != 2000 && !is(next, Concept::CountNoun) {
+        return None;
+    }
     let uncounted = [Concept::NotCount, Concept::Month, Concept::Meridiem].into_iter().any(|c| is(next, c));
     if uncounted || text.kind(next) == Kind::Number && passed == 0 {
         return None;
@@ -226,11 +292,12 @@ fn score(reading: &Reading<'_>, tokens: &Range<usize>, value: u32) -> Option<u8>
     if label.is_some_and(|l| is(l, Concept::SizeLabel) || is(l, Concept::PhoneCue)) {
         return None;
     }
-    if is(next, Concept::CountNoun) {
+    if is(next, Concept::CountNoun) || company(reading, from) {
         return Some(4);
     }
     let cued = prev.is_some_and(|p| reading.is(p, CUES));
-    if !cued && prev.is_some_and(|p| names_which(reading, p)) {
+    let prefixed = !digits && text.is_arabic(from) && number_word(text.fold(from)).is_none();
+    if !cued && !prefixed && prev.is_some_and(|p| names_which(reading, p)) {
         return None;
     }
     let noun = next < text.len()
@@ -238,10 +305,12 @@ fn score(reading: &Reading<'_>, tokens: &Range<usize>, value: u32) -> Option<u8>
         && (reading.is(next, THING | set(&[Concept::PersonNoun])) || reading.cover[next] & UNCOUNTED == 0);
     let single = value == 1 && text.kind(from) == Kind::Word;
     if noun && (!single || cued) {
-        return Some(3);
+        // "3 pizzas for 5 persons": goods by their name count no less than persons, and the first of both is meant.
+        return Some(if is(next, Concept::Thing) && !single { 4 } else { 3 });
     }
     let ends = to >= text.len()
         || reading.ends_clause(to)
+        || reading.is(to, WHEN | set(&[Concept::TimePrep, Concept::Clock]))
         || reading.is(to, set(&[Concept::Polite, Concept::Thanks, Concept::English, Concept::Arabic]));
     if single || !ends || value > 500 {
         return None;
@@ -252,15 +321,28 @@ fn score(reading: &Reading<'_>, tokens: &Range<usize>, value: u32) -> Option<u8>
     if direct {
         return Some(2);
     }
-    (matches!(before, "for" | "ل" | "حق") && value <= 50).then_some(1)
+    let prefixed = prefixed && text.fold(from).starts_with('ل');
+    let ranged = prefixed && (from.saturating_sub(3)..from).any(|t| number_word(text.fold(t)).is_some());
+    ((matches!(before, "for" | "ل" | "l" | "حق") || prefixed && !ranged) && value <= 50).then_some(1)
+}
+
+/// "a group of 8", "party of five", "we are 6".
+fn company(reading: &Reading<'_>, at: usize) -> bool {
+    let before = |n: usize| at.checked_sub(n).map_or("", |t| reading.text.fold(t));
+    before(1) == "of" && matches!(before(2), "group" | "party" | "family" | "team" | "total")
+        || before(1) == "are" && before(2) == "we"
+        || matches!(before(1), "احنا" | "نحن" | "حنا" | "e7na" | "i7na" | "7na")
 }
 
 /// "iphone 15 pro", "flat 12": a number behind a thing says which. Behind a verb or a small word it counts.
 fn names_which(reading: &Reading<'_>, before: usize) -> bool {
     let text = &reading.text;
     let word = text.fold(before);
-    let verb =
-        word.len() > 4 && word.ends_with("ed") || matches!(word, "bought" | "sent" | "got" | "have" | "had" | "sell");
+    let verb = word.len() > 4 && word.ends_with("ed")
+        || matches!(
+            word,
+            "bought" | "sent" | "got" | "have" | "had" | "sell" | "l" | "li" | "lel" | "lal" | "pour" | "w"
+        );
     let small = reading.is(before, SMALL) && !reading.is(before, THING);
     let arabic = text.is_arabic(before) && !reading.is(before, THING);
     text.kind(before) == Kind::Number || text.is_word(before) && !verb && !small && !arabic

@@ -192,7 +192,13 @@ impl Reader {
             nation: nation.as_ref().map(|n| &n.tokens),
         };
         let quantity = quantity::read(reading, |t| busy.holds(t));
-        let service = service::read(reading, &background.catalogue, &busy, asked == Some(Slot::Service));
+        let service = service::read(
+            reading,
+            &background.catalogue,
+            &busy,
+            quantity.as_ref().map(|q| &q.tokens),
+            asked == Some(Slot::Service),
+        );
         let entity = |tokens: &Range<usize>, value: String, explicit: bool| Entity {
             value,
             place: reading.text.place(tokens),

@@ -1,5 +1,7 @@
 //! What the person wants: the tenant's own names first, then the usual words of service businesses, then whatever follows "I want".
 
+mod subject;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -168,7 +170,13 @@ pub fn stem(word: &str) -> String {
 }
 
 /// The wish of a message.
-pub(crate) fn read(reading: &Reading<'_>, catalogue: &Catalogue, busy: &Busy<'_>, asked: bool) -> Option<Found> {
+pub(crate) fn read(
+    reading: &Reading<'_>,
+    catalogue: &Catalogue,
+    busy: &Busy<'_>,
+    quantity: Option<&Range<usize>>,
+    asked: bool,
+) -> Option<Found> {
     if reading.has(set(&[Concept::OffTopic]))
         && !reading.has(set(&[Concept::ServiceHead]))
         && catalogue.phrases.is_empty()
@@ -178,16 +186,35 @@ pub(crate) fn read(reading: &Reading<'_>, catalogue: &Catalogue, busy: &Busy<'_>
     if let Some((tokens, id)) = catalogue.find(reading) {
         return Some(Found { value: catalogue.names.get(id)?.clone(), tokens, explicit: true });
     }
-    let head = by_head(reading, busy);
+    if subject::seeks_work(reading) || subject::offers(reading) {
+        return None;
+    }
+    // "200 shirts with logo": the goods that are counted, not what shall be on them. To the open question the whole answer counts.
+    let counted = quantity.and_then(|q| noun_phrase(reading, busy, q.end)).filter(|t| !asked && goods(reading, t));
+    let head = by_head(reading, busy).filter(|(tokens, _)| counted.as_ref().is_none_or(|c| tokens.start < c.end));
     let tokens = match head {
         Some((tokens, true)) => Some(tokens),
-        weak => by_wish(reading, busy).or_else(|| weak.map(|(tokens, _)| tokens)),
+        weak => by_wish(reading, busy)
+            .filter(|wish| counted.as_ref().is_none_or(|c| wish.start < c.end))
+            .or(counted)
+            .or_else(|| weak.map(|(tokens, _)| tokens)),
     };
+    let found = |tokens: Range<usize>, explicit| Found { value: clean(reading.text.span(&tokens)), tokens, explicit };
     match tokens {
-        Some(tokens) => Some(Found { value: clean(reading.text.span(&tokens)), tokens, explicit: true }),
+        Some(tokens) => Some(found(tokens, true)),
         None if asked => own_words(reading, busy),
-        None => None,
+        // What is only spoken of is no wish that could replace another.
+        None => {
+            subject::read(reading, busy).or_else(|| subject::named(reading, busy)).map(|tokens| found(tokens, false))
+        }
     }
+}
+
+/// Things, and no persons or services.
+fn goods(reading: &Reading<'_>, tokens: &Range<usize>) -> bool {
+    let unknown = |t: usize| reading.cover[t] == 0 && reading.text.fold(t).chars().count() >= 4;
+    (tokens.clone().any(|t| reading.is(t, set(&[Concept::Thing]))) || tokens.clone().all(unknown))
+        && !tokens.clone().any(|t| reading.is(t, set(&[Concept::PersonNoun, Concept::ServiceHead])))
 }
 
 /// The longest phrase around a known core word, and whether the core says enough alone.
@@ -295,14 +322,8 @@ fn widen(reading: &Reading<'_>, busy: &Busy<'_>, core: Range<usize>) -> Range<us
             Concept::PhoneCue,
         ]);
         let fits = if arabic {
-            let word = reading.text.fold(end);
-            let joined = reading.text.is_arabic(end)
-                && (word.starts_with("لل")
-                    || word.starts_with('ل') && word.chars().count() > 4
-                    || word.starts_with('و') && word.chars().count() > 3 && fresh(end)
-                    || word.starts_with("بال"));
             reading.text.is_arabic(end)
-                && !joined
+                && !joined(reading, end)
                 && !reading.is(end, stop & !set(&[Concept::Skip]))
                 && reading.text.fold(end).chars().count() > 2
                 && end - core.end < 2
@@ -315,6 +336,24 @@ fn widen(reading: &Reading<'_>, busy: &Busy<'_>, core: Range<usize>) -> Range<us
         end += 1;
     }
     start..end
+}
+
+/// "للاردن", "لمده", "بالجبن", "وجاني": what belongs to the sentence, not to the thing before it.
+fn joined(reading: &Reading<'_>, at: usize) -> bool {
+    let word = reading.text.fold(at);
+    let fresh = reading.cover[at] == 0;
+    let apart = word.starts_with("لل") || word.starts_with("بال") || word.starts_with("لمد");
+    reading.text.is_arabic(at)
+        && (apart
+            || word.starts_with('ل') && word.chars().count() > 4 && !reading.is(at, set(&[Concept::Thing]))
+            || word.starts_with('و') && word.chars().count() > 3 && fresh)
+}
+
+/// "city tour", "name plates": a common word before a thing is part of it.
+fn qualifies(reading: &Reading<'_>, at: usize) -> bool {
+    reading.cover[at] == set(&[Concept::English])
+        && reading.is(at + 1, set(&[Concept::Thing, Concept::ServiceHead]))
+        && !matches!(reading.text.fold(at), "know" | "see" | "your" | "my" | "about" | "someone" | "something")
 }
 
 /// "I want", "price of", "do you have" and small words stand right before.
@@ -340,8 +379,24 @@ fn by_wish(reading: &Reading<'_>, busy: &Busy<'_>) -> Option<Range<usize>> {
         cues |= set(&[Concept::SubjectCue]);
     }
     let mut best: Option<Range<usize>> = None;
-    for hit in reading.phrases(cues) {
-        if let Some(thing) = noun_phrase(reading, busy, hit.to)
+    // "I ordered a jacket and got a shirt".
+    let had = (0..reading.text.len()).filter(|&t| {
+        matches!(
+            reading.text.fold(t),
+            "ordered"
+                | "bought"
+                | "purchased"
+                | "طلبت"
+                | "طلبنا"
+                | "اشتريت"
+                | "شريت"
+                | "talabt"
+                | "6alabt"
+                | "eshtareet"
+        )
+    });
+    for from in reading.phrases(cues).map(|hit| hit.to).chain(had.map(|t| t + 1)) {
+        if let Some(thing) = noun_phrase(reading, busy, from)
             && best.as_ref().is_none_or(|b| thing.len() > b.len())
         {
             best = Some(thing);
@@ -381,6 +436,7 @@ fn noun_phrase(reading: &Reading<'_>, busy: &Busy<'_>, from: usize) -> Option<Ra
         && (reading.text.kind(start) == Kind::Number
             || reading.is(start, skip) && (!reading.is(start, set(&[Concept::Thing])) || counts(reading, start))
             || reading.text.kind(start) == Kind::Mark(':')
+            || matches!(reading.text.fold(start), "size" | "مقاس") && reading.text.kind(start + 1) == Kind::Number
             || reading.is(start, set(&[Concept::Want, Concept::Buy])))
     {
         start += 1;
@@ -389,10 +445,14 @@ fn noun_phrase(reading: &Reading<'_>, busy: &Busy<'_>, from: usize) -> Option<Ra
     while end < reading.text.len() && end - start < 5 && !busy.holds(end) {
         let joins = match reading.text.kind(end) {
             Kind::Word => {
+                if end > start && joined(reading, end) {
+                    break;
+                }
                 let small = reading.is(end, set(&[Concept::Skip, Concept::TimePrep, Concept::TimeGlue]))
                     && !reading.is(end, passes);
                 (reading.is(end, passes) && !reading.is(end, set(&[Concept::Call]))
-                    || reading.cover[end] & stops == 0 && !small)
+                    || reading.cover[end] & stops == 0 && !small
+                    || qualifies(reading, end))
                     && !(end > start && WHEN & reading.cover[end] != 0)
             }
             Kind::Number => end > start && reading.text.is_word(end - 1) && reading.text.fold(end).len() <= 4,

@@ -66,6 +66,15 @@ fn role(reading: &Reading<'_>, i: usize, asked: bool) -> Role {
     if is(&[Concept::TimeNow]) {
         return if now_counts(reading, i, asked) { Role::Anchor } else { Role::Other };
     }
+    // "do you open in ramadan"; how long it is until then is asked of anybody.
+    let within = |t: usize| matches!(reading.text.fold(t), "in" | "during" | "في" | "خلال" | "fi" | "fe" | "on");
+    if matches!(word, "رمضان" | "برمضان" | "ramadan") && (word != "رمضان" || i.checked_sub(1).is_some_and(within))
+    {
+        return Role::Anchor;
+    }
+    if day_of_month(reading, i) {
+        return Role::Anchor;
+    }
     if is(&[Concept::Month]) {
         // "May" and "mar" are words; a month has a number at its side.
         let number =
@@ -172,6 +181,24 @@ fn ordinal(word: &str) -> bool {
         && digits.parse::<u32>().is_ok_and(|d| (1..=31).contains(&d))
 }
 
+/// "on the 20th", "by 5th": a day, unless something follows of which it is the 20th.
+fn day_of_month(reading: &Reading<'_>, i: usize) -> bool {
+    let opens = |t: usize| {
+        matches!(
+            reading.text.fold(t),
+            "the" | "on" | "by" | "for" | "from" | "until" | "till" | "before" | "after" | "starting" | "yom" | "يوم"
+        )
+    };
+    let next = i + 1;
+    let free = !reading.text.is_word(next) && reading.text.kind(next) != Kind::Number
+        || reading.is(next, WHEN | set(&[Concept::TimePrep, Concept::Polite, Concept::Thanks, Concept::Want]))
+        || matches!(
+            reading.text.fold(next),
+            "of" | "in" | "and" | "to" | "if" | "for" | "or" | "with" | "we" | "i" | "this" | "is" | "next" | "can"
+        );
+    ordinal(reading.text.fold(i)) && free && i.checked_sub(1).is_some_and(opens)
+}
+
 fn follows_clock(reading: &Reading<'_>, i: usize) -> bool {
     i > 0 && reading.is(i - 1, set(&[Concept::Clock]))
 }
@@ -198,7 +225,7 @@ fn expression(reading: &Reading<'_>, roles: &[Role], run: Range<usize>, asked: b
 /// From the first word that carries meaning to the last; prepositions of direction stay in front, articles do not.
 fn anchored(reading: &Reading<'_>, roles: &[Role], run: &Range<usize>) -> Range<usize> {
     let carries = |i: usize| matches!(roles[i], Role::Anchor | Role::Number);
-    let first = run.clone().find(|&i| carries(i)).unwrap_or(run.start);
+    let first = run.clone().find(|&i| carries(i) && !for_persons(reading, roles, i, run)).unwrap_or(run.start);
     let last = run.clone().rev().find(|&i| carries(i) || trailing(reading, i)).unwrap_or(run.end - 1);
     let mut start = first;
     while start > run.start {
@@ -226,6 +253,26 @@ fn anchored(reading: &Reading<'_>, roles: &[Role], run: &Range<usize>) -> Range<
     start..last + 1
 }
 
+/// "a table for four at 8pm", "لخمسه بكره": how many come, not when.
+fn for_persons(reading: &Reading<'_>, roles: &[Role], at: usize, run: &Range<usize>) -> bool {
+    let before = at.checked_sub(1).map_or("", |t| reading.text.fold(t));
+    let counted =
+        matches!(before, "for" | "of" | "are" | "l" | "احنا" | "نحن" | "حنا") || reading.text.fold(at).starts_with('ل');
+    let next = at + 1;
+    (run.start..at).all(|i| roles[i] == Role::Glue)
+        && counted
+        && roles[at] == Role::Number
+        && !ordinal(reading.text.fold(at))
+        && run.contains(&next)
+        && (roles[next] == Role::Anchor
+            && !reading.is(next, set(&[Concept::Month, Concept::Meridiem]))
+            && (reading.is(next, set(&[Concept::TimeDay, Concept::Weekday]))
+                || !reading.is(next, set(&[Concept::TimePart])))
+            || roles[next] == Role::Preposition
+            || reading.text.fold(next) == "at"
+            || reading.text.fold(next) == "on")
+}
+
 /// "القادم", "الجاي", "onwards" belong behind a day.
 fn trailing(reading: &Reading<'_>, i: usize) -> bool {
     reading.is(i, set(&[Concept::TimeMod, Concept::Meridiem]))
@@ -239,6 +286,7 @@ fn unanchored(reading: &Reading<'_>, roles: &[Role], run: &Range<usize>, asked: 
     let unit = |i: usize| reading.is(i, set(&[Concept::TimeUnit]));
     let after = run.clone().find(|&i| reading.is(i, set(&[Concept::TimeAfter])) && run.contains(&(i + 1)));
     if let Some(after) = after
+        && !worn_out(reading)
         && let Some(at) = (after + 1..run.end).find(|&i| unit(i))
     {
         return Some(after..at + 1);
@@ -288,6 +336,47 @@ fn unanchored(reading: &Reading<'_>, roles: &[Role], run: &Range<usize>, asked: 
     None
 }
 
+/// "came off within 2 days", "died after a week": what became of a thing, not when to call.
+fn worn_out(reading: &Reading<'_>) -> bool {
+    !reading.has(set(&[Concept::Call]))
+        && (0..reading.text.len()).any(|t| {
+            let word = reading.text.fold(t);
+            matches!(
+                word,
+                "came"
+                    | "broke"
+                    | "died"
+                    | "fell"
+                    | "tore"
+                    | "shrank"
+                    | "shrunk"
+                    | "faded"
+                    | "ripped"
+                    | "stopped"
+                    | "cracked"
+                    | "failed"
+                    | "burned"
+                    | "burnt"
+                    | "torn"
+                    | "damaged"
+                    | "bought"
+                    | "peeled"
+                    | "rusted"
+            ) || ["خرب", "تعطل", "انكسر", "تمزق", "انقطع", "احترق", "باظ", "بايظ"].iter().any(|v| word.starts_with(v))
+        })
+}
+
+/// Somebody has waited since then.
+fn waits(reading: &Reading<'_>) -> bool {
+    (0..reading.text.len()).any(|t| {
+        let word = reading.text.fold(t);
+        matches!(
+            word,
+            "waiting" | "waited" | "mestanni" | "mistanni" | "nater" | "natra" | "مستني" | "مستنيه" | "مستنيين"
+        ) || ["انتظر", "بنتظر", "ننتظر", "منتظر", "ناطر", "بستني"].iter().any(|v| word.starts_with(v))
+    })
+}
+
 /// "since morning", "last Friday", "صار لي يومين", "from 2 weeks": how long, not when.
 fn past(reading: &Reading<'_>, run: &Range<usize>) -> bool {
     let bits = set(&[Concept::TimePast]);
@@ -295,7 +384,12 @@ fn past(reading: &Reading<'_>, run: &Range<usize>) -> bool {
         || run.start.checked_sub(2).is_some_and(|t| reading.is(t, bits) && reading.text.fold(t) != "past");
     let inside = run.clone().any(|t| reading.is(t, bits) && reading.text.fold(t) != "past");
     let behind = reading.is(run.end, bits);
-    let from_units = matches!(reading.text.fold(run.start), "from" | "من" | "min" | "for" | "men" | "mn")
+    let from = matches!(reading.text.fold(run.start), "from" | "من" | "min" | "for" | "men" | "mn");
+    if from && waits(reading) && !reading.has(set(&[Concept::Call])) {
+        return true;
+    }
+    let from_units = from
+        && !run.clone().any(|t| reading.is(t, set(&[Concept::Weekday, Concept::TimeDay])))
         && run.clone().any(|t| reading.is(t, set(&[Concept::TimeUnit])))
         && !run.clone().any(|t| reading.is(t, set(&[Concept::Clock, Concept::Meridiem])));
     before || inside || behind || from_units
