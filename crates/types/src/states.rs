@@ -19,7 +19,7 @@ pub struct IllegalMove {
 
 macro_rules! states {
     ($(#[$doc:meta])* $name:ident ($machine:literal) { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* } moves { $($from:ident => [$($to:ident),*],)* }) => {
-        words! { $(#[$doc])* $name ($machine) { $($(#[$vdoc])* $variant = $text,)* } }
+        words! { $(#[$doc])* $name (concat!("state of a ", $machine)) { $($(#[$vdoc])* $variant = $text,)* } }
 
         impl $name {
             /// What docs and errors call this machine.

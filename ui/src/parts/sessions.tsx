@@ -37,7 +37,7 @@ export function Sessions() {
               <Table.Th>{t('agents.cost')}</Table.Th>
               <Table.Th>{t('agents.outcome')}</Table.Th>
               <Table.Th>{t('agents.last')}</Table.Th>
-              <Table.Th />
+              <Table.Td />
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
