@@ -95,7 +95,10 @@ pub(super) fn named(reading: &Reading<'_>, busy: &Busy<'_>) -> Option<Range<usiz
             && !general(word)
             && !only_describes(word)
     };
-    let last = (0..reading.text.len()).find(|&t| thing(t) && !of_place(reading, t))?;
+    // "where do I park my car": what people have they do not ask for, unless they want something done about it.
+    let about = reading.has(set(&[Concept::Price, Concept::Negative, Concept::Want, Concept::Buy]));
+    let had = |t: usize| !about && t > 0 && matches!(reading.text.fold(t - 1), "my" | "our" | "his" | "her" | "their");
+    let last = (0..reading.text.len()).find(|&t| thing(t) && !of_place(reading, t) && !had(t))?;
     let mut start = last;
     while start > 0
         && last - start < 2
