@@ -17,9 +17,9 @@ const LIMIT: Duration = Duration::from_mins(40);
 
 /// Runs it; with `--here` only the warm part, in this checkout; `--limit SECONDS` bounds each part.
 pub fn run(root: &Path, args: &[String]) -> Result<bool> {
-    let limit = limit(args)?;
+    let Options { limit, here } = options(args)?;
     let data = tempfile::tempdir().context("no folder for the demo's data")?;
-    if args.iter().any(|a| a == "--here") {
+    if here {
         report("warm, in this checkout", Duration::ZERO, &chat(root, data.path(), limit)?);
         return Ok(true);
     }
@@ -37,10 +37,25 @@ pub fn run(root: &Path, args: &[String]) -> Result<bool> {
     Ok(true)
 }
 
-fn limit(args: &[String]) -> Result<Duration> {
-    let Some(at) = args.iter().position(|a| a == "--limit") else { return Ok(LIMIT) };
-    let seconds = args.get(at + 1).and_then(|n| n.parse().ok()).context("--limit needs a number of seconds")?;
-    Ok(Duration::from_secs(seconds))
+struct Options {
+    limit: Duration,
+    here: bool,
+}
+
+fn options(args: &[String]) -> Result<Options> {
+    let mut options = Options { limit: LIMIT, here: false };
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "--here" => options.here = true,
+            "--limit" => {
+                let seconds = rest.next().and_then(|n| n.parse().ok()).context("--limit needs a number of seconds")?;
+                options.limit = Duration::from_secs(seconds);
+            }
+            other => bail!("cargo xtask first-chat has no option {other}: --limit SECONDS, --here"),
+        }
+    }
+    Ok(options)
 }
 
 /// What it took.
@@ -106,9 +121,10 @@ mod tests {
 
     #[test]
     fn each_part_is_bounded() {
-        let read = |text: &str| limit(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-        assert_eq!(read("").unwrap(), LIMIT);
-        assert_eq!(read("--here --limit 5").unwrap(), Duration::from_secs(5));
-        assert!(read("--limit").is_err() && read("--limit soon").is_err());
+        let read = |text: &str| options(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(read("").unwrap().limit, LIMIT);
+        let some = read("--here --limit 5").unwrap();
+        assert_eq!((some.here, some.limit), (true, Duration::from_secs(5)));
+        assert!(read("--limit").is_err() && read("--limit soon").is_err() && read("--help").is_err());
     }
 }

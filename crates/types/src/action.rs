@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
+use crate::words;
 
 words! {
     /// What kind of thing is to be done (S3.5).

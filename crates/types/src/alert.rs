@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 use crate::ids::AlertId;
-use crate::words::words;
+use crate::words;
 
 words! {
     /// What can be wrong.

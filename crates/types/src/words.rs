@@ -2,15 +2,18 @@
 
 /// A text that is none of the words it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no {what}")]
+#[error("{text:?} is no {what}: one of {}", words.join(", "))]
 pub struct UnknownWord {
     /// What was looked for.
     pub what: &'static str,
+    /// What it could have been.
+    pub words: &'static [&'static str],
     /// What was found.
     pub text: String,
 }
 
 /// Declares them: the enum, `ALL`, `as_str`, and the way back from the word.
+#[macro_export]
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident ($what:expr) { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* })*) => {$(
         $(#[$doc])*
@@ -38,7 +41,7 @@ macro_rules! words {
             type Err = $crate::words::UnknownWord;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::ALL.iter().copied().find(|w| w.as_str() == text)
-                    .ok_or_else(|| $crate::words::UnknownWord { what: $what, text: text.to_owned() })
+                    .ok_or_else(|| $crate::words::UnknownWord { what: $what, words: &[$($text),*], text: text.to_owned() })
             }
         }
 
@@ -51,5 +54,3 @@ macro_rules! words {
         impl utoipa::ToSchema for $name {}
     )*};
 }
-
-pub(crate) use words;

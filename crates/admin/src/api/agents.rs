@@ -159,19 +159,6 @@ pub(super) async fn slug(desk: &Desk, caller: &Caller, tenant: TenantId) -> Resu
     Ok(tenants.into_iter().find(|t| t.id == tenant).map(|t| t.slug).unwrap_or_default())
 }
 
-/// A switch as it stands; on for all where nobody has set it.
-pub(super) fn switch(flags: &[AgentFlag], name: &str) -> AgentFlag {
-    flags.iter().find(|f| f.name == name).cloned().unwrap_or_else(|| AgentFlag {
-        name: name.to_owned(),
-        on: true,
-        percent: 100,
-        picked: None,
-        reason: None,
-        set_by: None,
-        set_at: None,
-    })
-}
-
 /// Who answers for a tenant: the flow, and its agents.
 #[utoipa::path(get, path = "/agents", tag = "agents", params(TenantQuery), responses((status = 200, body = Page<Agent>)))]
 pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Asked<TenantQuery>) -> Answer<Page<Agent>> {
@@ -202,13 +189,13 @@ pub(crate) async fn list(State(desk): Shared, caller: Caller, Asked(query): Aske
         let now = desk.store.clock().now();
         let day = desk.store.read(Show { tenant, since: now.minus(DAY) }).await?;
         let month = desk.store.read(Show { tenant, since: now.minus(DAY * 30) }).await?;
-        let all = switch(&flags, "agents");
+        let all = AgentFlag::of(&flags, "agents");
         let info = agents.first().map(|a| a.budget).unwrap_or_default();
         let BudgetInfo { contact_tokens, contact_cost, .. } = info;
         let (spent, at_cap) = desk.store.read(Today { tenant, contact_tokens, contact_cost }).await?;
         let budget = AgentBudget::of(info, spent, at_cap);
         for agent in agents {
-            let flag = switch(&flags, &format!("agent:{}", agent.name));
+            let flag = AgentFlag::of(&flags, &format!("agent:{}", agent.name));
             let (first, rest) = agent.providers.split_first().map_or((None, &[][..]), |(f, r)| (Some(f), r));
             data.push(Agent {
                 id: agent.name.clone(),

@@ -12,7 +12,7 @@ use types::{Moment, Timestamp};
 use utoipa::ToSchema;
 
 use super::Shared;
-use super::agents::{slug, switch};
+use super::agents::slug;
 use super::caller::Caller;
 use super::conversations::TenantQuery;
 use super::failure::{Answer, Failure};
@@ -144,7 +144,7 @@ pub(crate) async fn list(
         let flags = desk.store.read(Flags(tenant)).await?;
         let now = desk.store.clock().now();
         for info in experiments {
-            let flag = switch(&flags, &format!("experiment:{}", info.name));
+            let flag = AgentFlag::of(&flags, &format!("experiment:{}", info.name));
             let exposures = Exposures { tenant, experiment: info.name.clone(), limit: MOST };
             let exposed = desk.store.read(exposures).await?;
             data.push(shown(info, &flag, exposed, now, judge.as_ref()));

@@ -7,7 +7,7 @@ use store::desk::AgentFlag;
 use store::desk::agents::{Flags, SetFlag};
 use utoipa::ToSchema;
 
-use super::agents::{slug, switch};
+use super::agents::slug;
 use super::caller::Caller;
 use super::conversations::TenantQuery;
 use super::failure::{Answer, Failure};
@@ -33,7 +33,7 @@ pub(crate) async fn list(
     let tenant = caller.tenant(&desk, query.tenant.as_deref()).await?;
     let slug = slug(&desk, &caller, tenant).await?;
     let set = desk.store.read(Flags(tenant)).await?;
-    let data = names(&desk, &slug).iter().map(|name| switch(&set, name)).collect();
+    let data = names(&desk, &slug).iter().map(|name| AgentFlag::of(&set, name)).collect();
     Ok(Json(Page { data, next: None, prev: None, has_more: false }))
 }
 

@@ -65,16 +65,7 @@ async fn list(cx: &Context, config: &Config, store: &Store) -> Result<(), Failur
         }
         let set = store.read(Flags(tenant.id)).await?;
         for name in names(config, &tenant.slug) {
-            let unset = AgentFlag {
-                name: name.clone(),
-                on: true,
-                percent: 100,
-                picked: None,
-                reason: None,
-                set_by: None,
-                set_at: None,
-            };
-            rows.push((tenant.slug.clone(), set.iter().find(|f| f.name == name).cloned().unwrap_or(unset)));
+            rows.push((tenant.slug.clone(), AgentFlag::of(&set, &name)));
         }
     }
     if cx.out.json {

@@ -10,9 +10,7 @@ use simulator::{Fault, Provider, Rule};
 use testkit::smtp::{Smtp, Trouble};
 use types::Secret;
 
-use crate::support::{HELLO, PATIENCE, Setup, World};
-
-type Heard = Arc<Mutex<Vec<(HeaderMap, String)>>>;
+use crate::support::{HELLO, Heard, Setup, World, until};
 
 /// Somebody who is told: the first call is answered 500, to be told again.
 async fn listener() -> (String, Heard) {
@@ -44,19 +42,6 @@ fn leak(text: String) -> &'static str {
 async fn expire_a_token(world: &World) {
     world.sim.push_fault(Rule::always(Fault::TokenExpired).of(Provider::Meta));
     assert_eq!(world.say("971500000301", HELLO).await, "saved_only");
-}
-
-async fn until(heard: &Heard, n: usize) -> Vec<(HeaderMap, String)> {
-    let wait = async {
-        loop {
-            let now = heard.lock().unwrap().clone();
-            if now.len() >= n {
-                return now;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("it was not told")
 }
 
 #[tokio::test(flavor = "multi_thread")]

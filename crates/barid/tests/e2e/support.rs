@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use barid_app::config::{self, Config};
 use barid_app::telemetry;
 use barid_app::wire::{App, Start};
@@ -464,6 +465,25 @@ impl Iterator for Tries {
 /// Between two looks at a condition.
 pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(10)).await;
+}
+
+/// What a listener was told: headers and bodies, in order.
+pub type Heard = Arc<Mutex<Vec<(HeaderMap, String)>>>;
+
+/// What was told, once it is `n` or more.
+pub async fn until(heard: &Heard, n: usize) -> Vec<(HeaderMap, String)> {
+    let wait = async {
+        loop {
+            let now = heard.lock().unwrap().clone();
+            if now.len() >= n {
+                return now;
+            }
+            pause().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("told {} times, not {n}", heard.lock().unwrap().len()))
 }
 
 /// The process's one recorder of metrics.

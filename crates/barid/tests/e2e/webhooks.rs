@@ -12,15 +12,13 @@ use serde_json::{Value, json};
 use store::desk::Scope;
 use types::Secret;
 
-use crate::support::{HELLO, PATIENCE, Setup, World, client, pause};
+use crate::support::{HELLO, Heard, PATIENCE, Setup, World, client, pause, until};
 
 const KEY: [(&str, &str); 3] = [
     ("BARID__WEBHOOKS__KEY", "a long random text of this test"),
     ("BARID__WEBHOOKS__EVERY", "50ms"),
     ("BARID__WEBHOOKS__TIMEOUT", "2s"),
 ];
-
-type Heard = Arc<Mutex<Vec<(HeaderMap, String)>>>;
 
 /// A tenant's program: answers with these statuses, one after the other, then always 200.
 async fn program(answers: &[(u16, Option<&'static str>)]) -> (String, Heard) {
@@ -47,21 +45,6 @@ async fn program(answers: &[(u16, Option<&'static str>)]) -> (String, Heard) {
     #[expect(clippy::disallowed_methods, reason = "the program ends with the test")]
     tokio::spawn(async move { axum::serve(socket, Router::new().route("/hook", post(hear))).await });
     (url, heard)
-}
-
-async fn until(heard: &Heard, n: usize) -> Vec<(HeaderMap, String)> {
-    let wait = async {
-        loop {
-            let now = heard.lock().unwrap().clone();
-            if now.len() >= n {
-                return now;
-            }
-            pause().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait)
-        .await
-        .unwrap_or_else(|_| panic!("told {} times, not {n}", heard.lock().unwrap().len()))
 }
 
 /// The API as a program of the tenant's uses it.

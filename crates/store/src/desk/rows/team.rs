@@ -419,3 +419,19 @@ pub struct AgentFlag {
     /// When.
     pub set_at: Option<Moment>,
 }
+
+impl AgentFlag {
+    /// The switch as it stands: on for all where nobody has set it.
+    #[must_use]
+    pub fn of(set: &[Self], name: &str) -> Self {
+        set.iter().find(|f| f.name == name).cloned().unwrap_or_else(|| Self {
+            name: name.to_owned(),
+            on: true,
+            percent: 100,
+            picked: None,
+            reason: None,
+            set_by: None,
+            set_at: None,
+        })
+    }
+}

@@ -1,56 +1,26 @@
 //! The words of statuses, roles and scopes.
 
-use serde::{Deserialize, Serialize};
-
 pub use types::Priority;
 
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
+/// Words that rows give back, too.
+macro_rules! row_words {
+    ($($(#[$doc:meta])* $name:ident ($what:literal) { $($variants:tt)* })*) => {
+        $(types::words! { $(#[$doc])* $name ($what) { $($variants)* } })*
 
-        impl $name {
-            /// Every word.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word that rows use.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),* }
-            }
-        }
-
-        impl utoipa::PartialSchema for $name {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                types::schema::word(Self::ALL.iter().map(|w| w.as_str()))
-            }
-        }
-
-        impl utoipa::ToSchema for $name {}
-
-        impl std::str::FromStr for $name {
-            type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|w| w.as_str() == text)
-                    .ok_or_else(|| format!("{text:?} is none of {}", stringify!($($text),*)))
-            }
-        }
-
-        impl $crate::sql::FromValue for $name {
+        $(impl $crate::sql::FromValue for $name {
             fn from_value(v: $crate::sql::Value<'_>) -> Result<Self, String> {
                 match v {
-                    $crate::sql::Value::Text(t) => t.parse(),
+                    $crate::sql::Value::Text(t) => t.parse().map_err(|e: types::words::UnknownWord| e.to_string()),
                     other => Err(format!("{other:?} where text belongs")),
                 }
             }
-        }
-    )*};
+        })*
+    };
 }
 
-words! {
+row_words! {
     /// Where a conversation stands in the inbox.
-    InboxStatus {
+    InboxStatus ("status of a conversation in the inbox") {
         /// A person should act.
         Open = "open",
         /// The assistant answers.
@@ -61,7 +31,7 @@ words! {
         Resolved = "resolved",
     }
     /// Where a task stands.
-    TaskStatus {
+    TaskStatus ("status of a task") {
         /// Not begun.
         Pending = "pending",
         /// Begun.
@@ -72,7 +42,7 @@ words! {
         Cancelled = "cancelled",
     }
     /// Where a lead stands.
-    LeadStatus {
+    LeadStatus ("status of a lead") {
         /// Being served.
         Open = "open",
         /// Became a customer.
@@ -83,7 +53,7 @@ words! {
         Archived = "archived",
     }
     /// What a person may do; each may what the ones before it may.
-    Role {
+    Role ("role") {
         /// Look.
         Viewer = "viewer",
         /// Answer people and act on messages.
@@ -92,7 +62,7 @@ words! {
         Admin = "admin",
     }
     /// What a token may do.
-    Scope {
+    Scope ("scope") {
         /// Look at everything of its tenants.
         Read = "read",
         /// Take over, assign, resolve, label, note.
@@ -111,7 +81,7 @@ words! {
         Simulator = "simulator:write",
     }
     /// What a batch does to each of its rows.
-    BatchAction {
+    BatchAction ("action of a batch") {
         /// Sends failed messages again.
         RetryFailedSends = "retry_failed_sends",
         /// Puts failed sends away.
@@ -128,7 +98,7 @@ words! {
         CancelJobs = "cancel_jobs",
     }
     /// What an endpoint can be told (outgoing webhooks).
-    EventKind {
+    EventKind ("event") {
         /// A message came in or was written.
         MessageCreated = "message.created",
         /// What became of a message of ours.
@@ -153,7 +123,7 @@ words! {
         NotificationCreated = "notification.created",
     }
     /// Where an outgoing webhook stands.
-    DeliveryState {
+    DeliveryState ("state of a delivery") {
         /// It is tried at its time.
         Waiting = "waiting",
         /// It was heard.
@@ -162,14 +132,14 @@ words! {
         Failed = "failed",
     }
     /// What a person can do with a job.
-    JobAct {
+    JobAct ("act upon a job") {
         /// Work it again, or now.
         Retry = "retry",
         /// Do not work it.
         Cancel = "cancel",
     }
     /// Where a batch stands.
-    BatchState {
+    BatchState ("state of a batch") {
         /// Being worked.
         Running = "running",
         /// Every row was looked at.
